@@ -1,0 +1,8 @@
+std = "lua54"
+cache = false
+color = false
+max_line_length = 160
+self = false -- a method may ignore its object
+files["spec"] = { std = "+busted" }
+files["lua/weft/types"] = { ignore = { "1", "2" } } -- definitions without bodies
+exclude_files = { "build" }

@@ -1,0 +1,192 @@
+# weft: build, test, install.  `make help` lists the targets.
+#
+# Everything that is made lands in build/.  Every tool, flag and path below
+# can be given on the command line or in the environment.
+
+PKG_CONFIG ?= pkg-config
+LUA        ?= lua5.4
+BUSTED     ?= $(shell command -v busted)
+BUILD      ?= build
+CFLAGS     ?= -O2 -g
+SECONDS    ?= 60
+
+PREFIX     ?= /usr/local
+LUADIR     ?= $(PREFIX)/share/lua/5.4
+LIBDIR     ?= $(PREFIX)/lib/lua/5.4
+BINDIR     ?= $(PREFIX)/bin
+
+# Looked up once, and only by a target that compiles: `make deps` must work
+# before pkg-config is there.
+once = $(eval $(1) := $(2))$(value $(1))
+LUA_PC     ?= $(call once,LUA_PC,$(or $(firstword $(foreach name,\
+                  lua5.4 lua-5.4 lua54 lua,$(if $(shell $(PKG_CONFIG) \
+                  --exists '$(name) >= 5.4' 2>/dev/null && echo yes),\
+                  $(name)))),lua5.4))
+LUA_CFLAGS ?= $(call once,LUA_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(LUA_PC)))
+OPENSSL_CFLAGS ?= $(call once,OPENSSL_CFLAGS,$(shell \
+                  $(PKG_CONFIG) --cflags libcrypto))
+OPENSSL_LIBS ?= $(call once,OPENSSL_LIBS,$(shell \
+                  $(PKG_CONFIG) --libs libcrypto))
+
+WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+              -Wstrict-prototypes -Wmissing-prototypes
+
+cflags = -std=c11 -D_GNU_SOURCE $(WARNINGS) -fPIC -fvisibility=hidden \
+         -pthread -Icsrc $(CPPFLAGS) $(CFLAGS)
+
+# A resolver thread may outlive lua_close(), so the module stays mapped.
+ifeq ($(shell uname -s),Darwin)
+module_ldflags = -bundle -undefined dynamic_lookup
+else
+module_ldflags = -shared -Wl,-z,nodelete -Wl,-z,relro,-z,now
+endif
+
+# The floors of the house, lowest first; each is a folder of csrc/.
+floor   = $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard csrc/$(1)/*.c)))
+base   := $(call floor,base)
+proto  := $(call floor,proto)
+net    := $(call floor,net)
+loop   := $(call floor,loop)
+lua    := $(call floor,lua)
+module := $(BUILD)/weft/core.so
+
+c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
+fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
+
+.PHONY: all help deps demo test test-gc lint asan fuzz interop conformance \
+        install clean c-tests fuzzers FORCE
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+all: $(module)
+
+help:
+	@echo 'make              build $(module)'
+	@echo 'make deps         install what building and testing need'
+	@echo 'make demo         the chat example on http://127.0.0.1:8080 (PORT=)'
+	@echo 'make test         C tests and specs (SPEC=spec/some_spec.lua)'
+	@echo 'make test-gc      the specs with the collector at every step'
+	@echo 'make lint         compilers, clang-tidy, luacheck, the include rule'
+	@echo 'make asan         the tests under the address, undefined and leak sanitizers'
+	@echo 'make fuzz         each fuzz target for SECONDS=60'
+	@echo 'make interop      Node, Python and Chromium as peers (SKIP=chromium)'
+	@echo 'make conformance  the Autobahn suite (GROUPS="1.* 2.*" ROLE=server)'
+	@echo 'make install      PREFIX=/usr/local DESTDIR='
+	@echo 'make clean'
+
+# Building -------------------------------------------------------------------
+
+# One line a file; `make V=1` shows the commands.
+say = $(if $(V),,@echo '  $(1)  $@';)
+
+# What was built with other flags is built again.
+flags = $(CC) $(cflags) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) $(LDFLAGS) $(OPENSSL_LIBS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(flags)' | cmp -s - $@ || echo '$(flags)' > $@
+
+$(BUILD)/obj/lua/%.o: csrc/lua/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,cc  )$(CC) $(cflags) $(LUA_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,cc  )$(CC) $(cflags) $(OPENSSL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(module): $(base) $(proto) $(net) $(loop) $(lua)
+	@mkdir -p $(@D)
+	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(OPENSSL_LIBS)
+
+# Tests and fuzz targets see the floors they name and none above: an archive
+# of the lowest two, and one of the two on top of them.
+$(BUILD)/protocol.a: $(base) $(proto)
+$(BUILD)/loop.a: $(net) $(loop)
+$(BUILD)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,ar  )$(AR) rcs $@ $^
+
+program = $(CC) $(cflags) -MMD -MP -MF $@.d $(LDFLAGS) $(1) -o $@ \
+          $(filter %.c,$^) $(filter %.a,$^) $(OPENSSL_LIBS)
+
+$(BUILD)/c/loop_%: spec/c/loop_%.c $(BUILD)/loop.a $(BUILD)/protocol.a
+	@mkdir -p $(@D)
+	$(call say,link)$(call program)
+
+$(BUILD)/c/%: spec/c/%.c $(BUILD)/protocol.a
+	@mkdir -p $(@D)
+	$(call say,link)$(call program)
+
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/protocol.a
+	@mkdir -p $(@D)
+	$(call say,link)$(call program,-fsanitize=fuzzer)
+
+c-tests: $(c_tests)
+
+fuzzers: $(fuzzers)
+
+-include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua)) \
+         $(addsuffix .d,$(c_tests) $(fuzzers))
+
+# Running --------------------------------------------------------------------
+
+export LUA BUSTED BUILD SPEC SKIP
+jobs := -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+again = +@$(MAKE) --no-print-directory $(jobs)
+sanitize = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+           -fno-sanitize-recover=all
+
+deps:
+	@.ci/deps build
+
+demo: deps
+	$(again) all
+	@LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='$(BUILD)/?.so;;' \
+	  exec $(LUA) examples/chat/server.lua
+
+test: deps
+	$(again) all c-tests
+	@.ci/test
+
+test-gc: deps
+	$(again) all c-tests
+	@RESTLESS=1 .ci/test
+
+asan: deps
+	$(again) all c-tests BUILD=$(BUILD)/asan CC=gcc CFLAGS='$(sanitize)'
+	@BUILD=$(BUILD)/asan SANITIZED=1 .ci/test
+
+lint: deps
+	@.ci/deps lint
+	@.ci/lint
+
+fuzz: deps
+	@.ci/deps fuzz
+	$(again) fuzzers BUILD=$(BUILD)/fuzzing CC=clang \
+	  CFLAGS='$(sanitize) -fsanitize=fuzzer-no-link'
+	@BUILD=$(BUILD)/fuzzing .ci/fuzz $(SECONDS)
+
+interop: deps
+	@.ci/deps interop
+	$(again) all
+	@spec/interop/run
+
+conformance: deps
+	@.ci/deps conformance
+	$(again) all
+	@spec/conformance/run "$(ROLE)" "$(GROUPS)"
+
+# Installing -----------------------------------------------------------------
+
+install: all
+	mkdir -p '$(DESTDIR)$(LIBDIR)/weft' '$(DESTDIR)$(BINDIR)'
+	cd lua && find . -type f -name '*.lua' | while read -r file; do \
+	  mkdir -p "$(DESTDIR)$(LUADIR)/$$(dirname "$$file")" && \
+	  cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" && \
+	  chmod 644 "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
+	cp $(module) '$(DESTDIR)$(LIBDIR)/weft/core.so'
+	cp bin/weft '$(DESTDIR)$(BINDIR)/weft'
+	chmod 755 '$(DESTDIR)$(LIBDIR)/weft/core.so' '$(DESTDIR)$(BINDIR)/weft'
+
+clean:
+	rm -rf build

@@ -1,0 +1,73 @@
+/*
+ * SHA-1, base64 and random bytes by libcrypto.  It must know nothing of HTTP
+ * or frames, and nobody else includes libcrypto's headers.
+ */
+#include "base/crypto.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+/* RFC 6455, 1.3 */
+static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+enum { SHA1_SIZE = 20, KEY_SIZE = 16 };
+
+enum weft_status
+weft_random_bytes(struct weft_random *r, void *to, size_t len)
+{
+    uint8_t *from;
+
+    assert(len <= sizeof(r->pool));
+    if (r->left < len) {
+        r->left = 0;
+        if (RAND_bytes(r->pool, (int)sizeof(r->pool)) != 1)
+            return WEFT_E_MEMORY;
+        r->left = sizeof(r->pool);
+    }
+    from = r->pool + sizeof(r->pool) - r->left;
+    memcpy(to, from, len);
+    memset(from, 0, len); /* handed out: 5.3 wants masks nobody can guess */
+    r->left -= len;
+    return WEFT_OK;
+}
+
+/* 4.2.2, step 5.4: the digest of the key with the GUID behind it */
+static int
+digest_key(EVP_MD_CTX *ctx, const char *key, size_t len, uint8_t *digest)
+{
+    return EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) == 1 &&
+           EVP_DigestUpdate(ctx, key, len) == 1 &&
+           EVP_DigestUpdate(ctx, guid, sizeof(guid) - 1) == 1 &&
+           EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
+}
+
+enum weft_status
+weft_accept_key(const char *key, size_t len, char out[29])
+{
+    uint8_t digest[SHA1_SIZE];
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int done;
+
+    if (ctx == NULL)
+        return WEFT_E_MEMORY;
+    done = digest_key(ctx, key, len, digest);
+    EVP_MD_CTX_free(ctx);
+    if (!done)
+        return WEFT_E_MEMORY;
+    EVP_EncodeBlock((unsigned char *)out, digest, SHA1_SIZE);
+    return WEFT_OK;
+}
+
+enum weft_status
+weft_new_key(struct weft_random *r, char out[25])
+{
+    uint8_t nonce[KEY_SIZE];
+    enum weft_status rc = weft_random_bytes(r, nonce, sizeof(nonce));
+
+    if (rc == WEFT_OK)
+        EVP_EncodeBlock((unsigned char *)out, nonce, KEY_SIZE);
+    return rc;
+}

@@ -1,0 +1,31 @@
+/*
+ * What weft takes from libcrypto: SHA-1 and base64 for the opening handshake
+ * (RFC 6455, 4.2.2), and random bytes for keys and masks (5.3, 10.3).
+ */
+#ifndef WEFT_BASE_CRYPTO_H
+#define WEFT_BASE_CRYPTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/*
+ * Random bytes drawn in bulk from OpenSSL's generator and handed out a few at
+ * a time, each byte once.  Owned by whoever embeds it; all zero is valid.
+ */
+struct weft_random {
+    uint8_t pool[1024];
+    size_t left;
+};
+
+/* Fills len (at most 1024) bytes; WEFT_E_MEMORY when the generator fails. */
+enum weft_status weft_random_bytes(struct weft_random *r, void *to, size_t len);
+
+/* The 28 characters, NUL after them, of Sec-WebSocket-Accept for a key. */
+enum weft_status weft_accept_key(const char *key, size_t len, char out[29]);
+
+/* 16 random bytes as the 24 characters, NUL after them, of a key. */
+enum weft_status weft_new_key(struct weft_random *r, char out[25]);
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * A link's life and death: settings, states, and the one place where a
+ * connection ends.  It must not know frames or heads.
+ */
+#include "loop/link.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "loop/link_inner.h"
+#include "loop/listener.h"
+#include "loop/room.h"
+#include "net/sock.h"
+
+const char *
+weft_cause_name(enum weft_cause cause)
+{
+    static const char *const names[] = {
+        [WEFT_CAUSE_NONE] = "",
+        [WEFT_CAUSE_PEER] = "peer",
+        [WEFT_CAUSE_LOCAL] = "local",
+        [WEFT_CAUSE_HANDLER] = "handler",
+        [WEFT_CAUSE_ERROR] = "error",
+        [WEFT_CAUSE_PROTOCOL] = "protocol",
+        [WEFT_CAUSE_TOO_BIG] = "too_big",
+        [WEFT_CAUSE_PING_TIMEOUT] = "ping_timeout",
+        [WEFT_CAUSE_IDLE] = "idle",
+        [WEFT_CAUSE_TIMEOUT] = "timeout",
+        [WEFT_CAUSE_SLOW] = "slow",
+        [WEFT_CAUSE_RESET] = "reset",
+        [WEFT_CAUSE_EOF] = "eof",
+        [WEFT_CAUSE_SHUTDOWN] = "shutdown",
+        [WEFT_CAUSE_CANCELLED] = "cancelled",
+        [WEFT_CAUSE_COLLECTED] = "collected",
+    };
+
+    return names[cause];
+}
+
+struct weft_config *
+weft_config_retain(struct weft_config *c)
+{
+    c->references++;
+    return c;
+}
+
+void
+weft_config_release(struct weft_config *c)
+{
+    if (c != NULL && --c->references == 0)
+        weft_free(c);
+}
+
+void
+weft_link_init(struct weft_link *k, struct weft_loop *loop,
+               struct weft_config *config, enum weft_role role)
+{
+    *k = (struct weft_link){ 0 };
+    k->loop = loop;
+    k->config = weft_config_retain(config);
+    k->role = role;
+    k->watch.fd = -1;
+    k->watch.kind = WEFT_KIND_LINK;
+    k->timer.kind = WEFT_KIND_LINK;
+    k->work.kind = WEFT_KIND_LINK;
+    k->close_code = 1006;
+    k->latency = -1;
+    k->opening_limit = config->handshake_timeout;
+    weft_list_init(&k->pings);
+    weft_list_init(&k->rooms);
+    weft_session_init(&k->session, role, &config->limits, &loop->random);
+}
+
+void
+weft_link_mark(struct weft_link *k)
+{
+    weft_list_add(&k->loop->work, &k->work.node);
+}
+
+void
+weft_link_mark_dirty(struct weft_link *k)
+{
+    weft_list_add(&k->loop->dirty, &k->dirty);
+}
+
+void
+weft_link_blame(struct weft_link *k, enum weft_cause cause,
+                const char *message)
+{
+    size_t size;
+
+    if (k->cause != WEFT_CAUSE_NONE)
+        return;
+    k->cause = cause;
+    if (message == NULL)
+        return;
+    size = strlen(message) + 1;
+    k->close_message = weft_realloc(NULL, size);
+    if (k->close_message != NULL)
+        memcpy(k->close_message, message, size);
+}
+
+/* Lets go of the transport and of everything only a live link needs. */
+static void
+disconnect(struct weft_link *k)
+{
+    if (k->watch.fd >= 0)
+        weft_poller_set(k->loop->poller, &k->watch, 0);
+    k->watch.wanted = 0;
+    weft_sock_close(&k->watch.fd);
+    weft_pair_leave(k);
+    weft_room_leave_all(k);
+    weft_dial_free(k);
+    weft_timer_clear(&k->loop->timers, &k->timer);
+    weft_node_unlink(&k->node);
+    weft_node_unlink(&k->dirty);
+    weft_node_unlink(&k->fed);
+    weft_node_unlink(&k->piped);
+    weft_opening_free(k->opening);
+    k->opening = NULL;
+    k->input = (struct weft_input){ 0 };
+    weft_buf_deinit(&k->rest);
+    weft_buf_deinit(&k->inbox);
+    if (k->listener != NULL)
+        weft_listener_forget(k->listener, k);
+}
+
+void
+weft_link_finish(struct weft_link *k, enum weft_cause cause,
+                 const char *message)
+{
+    if (k->state == WEFT_LINK_CLOSED || k->state == WEFT_LINK_IDLE)
+        return;
+    weft_link_blame(k, cause, message);
+    disconnect(k);
+    k->state = WEFT_LINK_CLOSED;
+    k->reading_over = true;
+    k->clean = weft_session_closed(&k->session);
+    weft_outq_deinit(&k->session.out);
+    weft_link_mark(k);
+}
+
+void
+weft_link_deinit(struct weft_link *k)
+{
+    struct weft_node *n;
+
+    if (k->loop == NULL)
+        return;
+    disconnect(k);
+    weft_node_unlink(&k->work.node);
+    while ((n = weft_list_take(&k->pings)) != NULL)
+        continue;
+    weft_session_deinit(&k->session);
+    weft_buf_deinit(&k->ahead);
+    weft_buf_deinit(&k->request);
+    weft_buf_deinit(&k->response);
+    weft_buf_deinit(&k->body);
+    weft_free(k->protocol);
+    weft_free(k->close_reason);
+    weft_free(k->close_message);
+    weft_config_release(k->config);
+    *k = (struct weft_link){ .state = WEFT_LINK_CLOSED };
+    k->watch.fd = -1;
+    k->close_code = 1006;
+}
+
+static enum weft_cause
+fault_cause(enum weft_status fault)
+{
+    switch (fault) {
+    case WEFT_E_MEMORY:
+        return WEFT_CAUSE_ERROR;
+    case WEFT_E_MESSAGE_TOO_BIG:
+    case WEFT_E_FRAME_TOO_BIG:
+    case WEFT_E_TOO_MANY_FRAGMENTS:
+        return WEFT_CAUSE_TOO_BIG;
+    default:
+        return WEFT_CAUSE_PROTOCOL;
+    }
+}
+
+void
+weft_link_fail(struct weft_link *k, enum weft_status fault)
+{
+    k->fault = WEFT_OK;
+    k->reading_over = true;
+    weft_link_blame(k, fault_cause(fault), weft_status_text(fault));
+    weft_session_fail(&k->session, fault);
+    k->ending = k->loop->now;
+    k->state = WEFT_LINK_LINGER;
+    weft_link_mark_dirty(k);
+    weft_link_mark(k);
+    weft_link_retime(k);
+    weft_link_watch(k, WEFT_READABLE);
+}
+
+void
+weft_link_close(struct weft_link *k, unsigned code, struct weft_span reason,
+                enum weft_cause cause)
+{
+    if (k->state == WEFT_LINK_IDLE || k->state >= WEFT_LINK_LINGER)
+        return;
+    if (k->state < WEFT_LINK_OPEN) {
+        weft_link_abort(k, cause, NULL);
+        return;
+    }
+    if (k->fault < 0) {
+        weft_link_fail(k, k->fault);
+        return;
+    }
+    if (k->session.close_sent)
+        return;
+    weft_link_blame(k, cause, NULL);
+    if (weft_session_close(&k->session, code, reason.data, reason.len)
+        == WEFT_E_MEMORY) {
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+        return;
+    }
+    k->ending = k->loop->now;
+    weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
+    weft_link_mark_dirty(k);
+    weft_link_mark(k);
+    weft_link_retime(k);
+}
+
+void
+weft_link_abort(struct weft_link *k, enum weft_cause cause,
+                const char *message)
+{
+    if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED)
+        return;
+    if (k->state < WEFT_LINK_OPEN && k->error == NULL)
+        k->error = "cancelled";
+    weft_buf_deinit(&k->ahead);
+    k->lent = false;
+    weft_link_finish(k, cause, message);
+}

@@ -1,0 +1,256 @@
+/*
+ * One connection end to end: socket (or the other end of a pair), opening
+ * handshake, session, deadlines, and how it ends.
+ *
+ *   IDLE -> DIALLING -> HANDSHAKE -> OPEN -> LINGER -> CLOSED      (client)
+ *   IDLE -> HANDSHAKE -> ASKED -> OPEN -> LINGER -> CLOSED         (server)
+ *
+ * A link is embedded in the caller's struct; all zero is inert.  Whenever there
+ * is something for the caller, the link's `work` is named by weft_loop_next(),
+ * and the caller looks at what it waits for: state, messages, backlog, pings.
+ */
+#ifndef WEFT_LOOP_LINK_H
+#define WEFT_LOOP_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "loop/loop.h"
+#include "net/addr.h"
+#include "net/resolve.h"
+#include "proto/opening.h"
+#include "proto/session.h"
+
+/* Settings that connections share; whoever holds one counts. Times in ns. */
+struct weft_config {
+    int references;
+    struct weft_limits limits;
+    uint32_t max_header, max_headers;
+    int64_t handshake_timeout, idle_timeout, close_timeout, write_timeout;
+    int64_t ping_interval, ping_timeout;
+    size_t send_buffer, receive_buffer;
+    bool nodelay;
+};
+
+enum weft_link_state {
+    WEFT_LINK_IDLE,
+    WEFT_LINK_DIALLING,  /* name lookup and TCP connect */
+    WEFT_LINK_HANDSHAKE, /* waiting for the peer's head */
+    WEFT_LINK_BODY,      /* client: refused, reading the response's body */
+    WEFT_LINK_ASKED,     /* server: a request waits for accept or respond */
+    WEFT_LINK_OPEN,      /* the data phase, the closing handshake included */
+    WEFT_LINK_LINGER,    /* wrote the last byte; discards until the peer goes */
+    WEFT_LINK_CLOSED,
+};
+
+/* Why a connection ended; weft_cause_name() gives the public word. */
+enum weft_cause {
+    WEFT_CAUSE_NONE,
+    WEFT_CAUSE_PEER,
+    WEFT_CAUSE_LOCAL,
+    WEFT_CAUSE_HANDLER,
+    WEFT_CAUSE_ERROR,
+    WEFT_CAUSE_PROTOCOL,
+    WEFT_CAUSE_TOO_BIG,
+    WEFT_CAUSE_PING_TIMEOUT,
+    WEFT_CAUSE_IDLE,
+    WEFT_CAUSE_TIMEOUT,
+    WEFT_CAUSE_SLOW,
+    WEFT_CAUSE_RESET,
+    WEFT_CAUSE_EOF,
+    WEFT_CAUSE_SHUTDOWN,
+    WEFT_CAUSE_CANCELLED,
+    WEFT_CAUSE_COLLECTED,
+};
+
+/* A ping that somebody waits for; the caller owns it, the link lists it. */
+struct weft_ping {
+    struct weft_node node;
+    int64_t sent, round_trip; /* round_trip: below zero until answered */
+    uint8_t len;
+    uint8_t payload[WEFT_CONTROL_MAX];
+};
+
+struct weft_listener;
+struct weft_dial;
+
+struct weft_link {
+    struct weft_loop *loop;
+    struct weft_config *config; /* counted */
+    enum weft_role role;
+    enum weft_link_state state;
+
+    struct weft_watch watch;
+    struct weft_timer timer;
+    struct weft_node node;   /* in loop->links */
+    struct weft_work work;   /* in loop->work */
+    struct weft_node dirty;  /* in loop->dirty */
+    struct weft_node fed;    /* in loop->fed */
+    struct weft_node member; /* in the listener's links */
+    struct weft_node rooms;  /* struct weft_membership */
+    struct weft_listener *listener;
+    struct weft_addr peer_addr;
+
+    struct weft_session session;
+    struct weft_input input; /* what was read in this turn */
+    struct weft_buf rest;    /* what came with the handshake, as input */
+    struct weft_buf ahead;   /* messages nobody has received yet */
+    struct weft_event event; /* the one that is lent */
+    bool lent, from_ahead;
+    bool wanted;      /* somebody waits for a message */
+    bool asked;       /* somebody asked for one since bytes last came */
+    bool owes;        /* a message was taken and nobody has come back since */
+    bool drain;       /* somebody waits for the backlog to shrink */
+    bool reading_over; /* nothing more will be received */
+    bool write_dead;  /* the socket takes nothing any more */
+    bool head_only;   /* a response to HEAD */
+    bool clean;       /* close frames went both ways */
+    enum weft_status fault; /* of the peer, not yet acted upon */
+
+    /* the other end of a pair, and what it has sent */
+    struct weft_link *pair;
+    struct weft_buf inbox;
+    struct weft_node piped;
+    bool inbox_ended;
+
+    /* opening */
+    struct weft_dial *dial;
+    struct weft_opening *opening;
+    char *protocol;          /* agreed, or NULL */
+    struct weft_buf request, response; /* heads, kept for the user */
+    struct weft_buf body;    /* of a refused handshake's response */
+    const char *error;       /* the opener's word: "refused", "dns", ... */
+
+    /* clocks */
+    int64_t opened;       /* when the opening began, later the data phase */
+    int64_t opening_limit; /* ns for the whole opening */
+    int64_t life;         /* a byte came, or output made progress */
+    int64_t last_message; /* either way */
+    int64_t stalled;      /* output waits since; 0: it does not */
+    int64_t ending;       /* since when it closes, lingers or is at fault */
+    int64_t pinged;       /* the keepalive's unanswered ping; 0: none */
+    int64_t latency;      /* its last round trip; below zero: none */
+    uint64_t ping_count;
+    struct weft_node pings; /* struct weft_ping, oldest first */
+    size_t discarded;
+
+    /* the end */
+    uint16_t close_code;   /* the peer's close frame, or 1006 */
+    char *close_reason;    /* of close_reason_len bytes, or NULL */
+    uint8_t close_reason_len;
+    enum weft_cause cause;
+    char *close_message;   /* heap, or NULL */
+
+    uint64_t messages_in, messages_out, bytes_in, bytes_out;
+};
+
+const char *weft_cause_name(enum weft_cause cause);
+
+struct weft_config *weft_config_retain(struct weft_config *c);
+void weft_config_release(struct weft_config *c); /* frees the last; NULL ok */
+
+/* Makes an inert link ready to be used in a loop; allocates nothing. */
+void weft_link_init(struct weft_link *k, struct weft_loop *loop,
+                    struct weft_config *config, enum weft_role role);
+
+/* Drops the connection if there is one, and all memory. May be repeated. */
+void weft_link_deinit(struct weft_link *k);
+
+/* Takes over an accepted descriptor; on failure it is closed. */
+enum weft_status weft_link_serve(struct weft_link *k, int fd,
+                                 const struct weft_addr *from);
+
+/*
+ * Starts to connect to host and port (a name or a literal) and to open with
+ * the request, within limit nanoseconds.  What goes wrong later shows in
+ * state CLOSED, `error` and `close_message`.
+ */
+enum weft_status weft_link_connect(struct weft_link *k, const char *host,
+                                   uint16_t port, int64_t limit,
+                                   const struct weft_client_request *r);
+
+/*
+ * Joins two initialised links into an open pair without a socket.  `spoken`
+ * are the server's subprotocols.  WEFT_E_HEAD when the handshake is refused.
+ */
+enum weft_status weft_link_pair(struct weft_link *client,
+                                struct weft_link *server,
+                                const struct weft_client_request *r,
+                                const struct weft_span *spoken, size_t count);
+
+/* Answers a request (state ASKED) with 101; `protocol` may be empty. */
+enum weft_status weft_link_accept(struct weft_link *k,
+                                  struct weft_span protocol,
+                                  struct weft_span headers);
+
+/* Answers a request with an HTTP response and ends the connection. */
+enum weft_status weft_link_respond(struct weft_link *k, unsigned status,
+                                   struct weft_span headers,
+                                   struct weft_span body);
+
+/*
+ * The next message (or chunk, while streaming), lent until
+ * weft_link_taken(): WEFT_EVENT; the same again if it was not taken.
+ * WEFT_MORE: nothing now.  WEFT_E_CLOSED: nothing ever again.
+ */
+enum weft_status weft_link_next(struct weft_link *k, struct weft_event *ev);
+void weft_link_taken(struct weft_link *k);
+
+/* Whether weft_link_next() would give something other than WEFT_MORE. */
+bool weft_link_has_next(const struct weft_link *k);
+
+/* Says that somebody waits for a message (or no longer does). */
+void weft_link_want(struct weft_link *k, bool wanted);
+
+/* The next message comes as chunks (or whole, if it has been read already);
+ * off: what is unread of it is skipped.  Those behind it come whole. */
+void weft_link_stream(struct weft_link *k, bool on);
+
+/* As weft_session_send() and its kin; output leaves in weft_loop_flush().
+ * WEFT_E_CLOSED also before the link is open. */
+enum weft_status weft_link_send(struct weft_link *k, enum weft_opcode opcode,
+                                const void *data, size_t len);
+enum weft_status weft_link_send_borrowed(struct weft_link *k,
+                                         enum weft_opcode opcode,
+                                         const void *data, size_t len);
+enum weft_status weft_link_send_chunk(struct weft_link *k,
+                                      struct weft_chunk *frame);
+enum weft_status weft_link_write(struct weft_link *k, enum weft_opcode opcode,
+                                 const void *data, size_t len, bool last);
+
+/* Sends p's payload; its pong sets p->round_trip and names the link. */
+enum weft_status weft_link_ping(struct weft_link *k, struct weft_ping *p);
+
+/* Sends what is queued now, without waiting for the end of the turn. */
+void weft_link_flush(struct weft_link *k);
+
+/* Bytes the kernel has not taken. */
+static inline size_t
+weft_link_backlog(const struct weft_link *k)
+{
+    return weft_outq_len(&k->session.out);
+}
+
+/*
+ * Starts the closing handshake; nothing when the connection is closing.  A
+ * fault of the peer's that was still waiting takes precedence.  While the
+ * opening is under way, the connection is dropped.
+ */
+void weft_link_close(struct weft_link *k, unsigned code,
+                     struct weft_span reason, enum weft_cause cause);
+
+/* Drops the connection now; `message` may be NULL. */
+void weft_link_abort(struct weft_link *k, enum weft_cause cause,
+                     const char *message);
+
+/* Whether the data phase is open for sending. */
+static inline bool
+weft_link_is_open(const struct weft_link *k)
+{
+    return k->state == WEFT_LINK_OPEN && !k->session.close_sent
+           && !k->session.close_received && !k->write_dead;
+}
+
+#endif

@@ -1,0 +1,380 @@
+/*
+ * A link's messages: handed out one at a time, read ahead when nobody takes
+ * them, and sent.  It must not know sockets.
+ *
+ * What is read ahead stands in one buffer, each message behind a small entry
+ * that tells its size and kind.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "loop/link_inner.h"
+
+struct entry {
+    uint32_t len;
+    uint8_t type, opcode, last, unused;
+};
+
+/* The session may only be read while the link is open. */
+static bool
+can_read(const struct weft_link *k)
+{
+    return k->state == WEFT_LINK_OPEN && !k->reading_over && k->fault == 0;
+}
+
+static void
+note_close(struct weft_link *k, const struct weft_event *ev)
+{
+    k->close_code = ev->code;
+    if (ev->len > 0) {
+        k->close_reason = weft_realloc(NULL, ev->len);
+        if (k->close_reason != NULL) {
+            memcpy(k->close_reason, ev->data, ev->len);
+            k->close_reason_len = (uint8_t)ev->len;
+        }
+    }
+    weft_link_blame(k, WEFT_CAUSE_PEER, NULL);
+    k->reading_over = true;
+    if (k->ending == 0)
+        k->ending = k->loop->now;
+    weft_link_mark_dirty(k); /* the answer; then the end of the connection */
+    weft_link_mark(k);
+    weft_link_retime(k);
+}
+
+/* A pong answers its ping and all before it (5.5.3). */
+static void
+note_pong(struct weft_link *k, const struct weft_event *ev)
+{
+    struct weft_node *n = k->pings.next;
+    struct weft_ping *p;
+
+    if (k->pinged != 0) {
+        k->latency = k->loop->now - k->pinged;
+        k->pinged = 0;
+    }
+    for (; n != &k->pings; n = n->next) {
+        p = WEFT_CONTAINER(n, struct weft_ping, node);
+        if (p->len == ev->len && memcmp(p->payload, ev->data, p->len) == 0)
+            break;
+    }
+    if (n == &k->pings)
+        return;
+    for (struct weft_node *m = k->pings.next;; m = m->next) {
+        p = WEFT_CONTAINER(m, struct weft_ping, node);
+        if (p->round_trip < 0)
+            p->round_trip = k->loop->now - p->sent;
+        if (m == n)
+            break;
+    }
+    weft_link_mark(k);
+}
+
+/*
+ * Reads on to the next message: WEFT_EVENT, WEFT_MORE, or a fault (which
+ * nobody has acted upon yet).  Control frames are seen to on the way.
+ */
+static enum weft_status
+read_message(struct weft_link *k, struct weft_event *ev)
+{
+    while (can_read(k)) {
+        enum weft_status rc = weft_session_read(&k->session, &k->input, ev);
+
+        if (weft_outq_len(&k->session.out) > 0)
+            weft_link_mark_dirty(k); /* pongs, the answer to a close */
+        if (rc != WEFT_EVENT)
+            return rc;
+        switch (ev->type) {
+        case WEFT_EVENT_MESSAGE:
+        case WEFT_EVENT_CHUNK:
+            if (ev->type == WEFT_EVENT_CHUNK && ev->last)
+                weft_session_stream(&k->session, false);
+            k->last_message = k->loop->now;
+            if (!k->session.close_sent)
+                return rc;
+            break; /* 1.4: after our close, what comes in is dropped */
+        case WEFT_EVENT_PING:
+            break;
+        case WEFT_EVENT_PONG:
+            note_pong(k, ev);
+            break;
+        case WEFT_EVENT_CLOSE:
+            note_close(k, ev);
+            break;
+        }
+    }
+    return WEFT_MORE;
+}
+
+static void
+lend_ahead(struct weft_link *k)
+{
+    struct entry e;
+    const uint8_t *at = weft_buf_head(&k->ahead);
+
+    memcpy(&e, at, sizeof(e));
+    k->event = (struct weft_event){ .type = (enum weft_event_type)e.type,
+                                    .opcode = e.opcode,
+                                    .last = e.last != 0,
+                                    .data = at + sizeof(e),
+                                    .len = e.len };
+    k->from_ahead = true;
+    k->lent = true;
+}
+
+/* Somebody has use for more than was read ahead. */
+static void
+read_again(struct weft_link *k)
+{
+    if (can_read(k) && !weft_link_is_reading(k))
+        weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
+}
+
+enum weft_status
+weft_link_next(struct weft_link *k, struct weft_event *ev)
+{
+    enum weft_status rc;
+
+    if (!k->lent && weft_buf_len(&k->ahead) > 0)
+        lend_ahead(k);
+    if (!k->lent) {
+        k->owes = false; /* whoever asks for more has said what it had to */
+        rc = k->fault < 0 ? k->fault : read_message(k, &k->event);
+        if (rc == WEFT_EVENT)
+            k->lent = true;
+        else if (rc < 0)
+            weft_link_fail(k, rc);
+    }
+    if (!k->lent && (k->reading_over || k->state == WEFT_LINK_CLOSED))
+        return WEFT_E_CLOSED;
+    if (!k->lent) {
+        k->asked = true;
+        read_again(k);
+        return WEFT_MORE;
+    }
+    *ev = k->event;
+    return WEFT_EVENT;
+}
+
+void
+weft_link_taken(struct weft_link *k)
+{
+    if (!k->lent)
+        return;
+    k->lent = false;
+    k->owes = true;
+    if (k->event.type == WEFT_EVENT_MESSAGE || k->event.last)
+        k->messages_in++;
+    if (!k->from_ahead)
+        return;
+    k->from_ahead = false;
+    weft_buf_consume(&k->ahead, sizeof(struct entry) + k->event.len);
+    if (weft_buf_len(&k->ahead) == 0)
+        weft_buf_deinit(&k->ahead);
+}
+
+bool
+weft_link_has_next(const struct weft_link *k)
+{
+    return k->lent || weft_buf_len(&k->ahead) > 0 || k->reading_over
+           || k->fault < 0 || k->input.len > 0
+           || weft_session_pending(&k->session);
+}
+
+size_t
+weft_link_read_limit(const struct weft_link *k)
+{
+    size_t held, bound = k->config->receive_buffer;
+
+    if (k->wanted || k->session.close_sent)
+        return WEFT_SLICE;
+    held = weft_buf_len(&k->ahead) + weft_session_held(&k->session);
+    if (k->asked && weft_buf_len(&k->ahead) == 0)
+        return WEFT_SLICE; /* a message above the bound comes in by asking */
+    if (held >= bound)
+        return 0;
+    return bound - held < WEFT_SLICE ? bound - held : WEFT_SLICE;
+}
+
+void
+weft_link_want(struct weft_link *k, bool wanted)
+{
+    k->wanted = wanted;
+    if (wanted)
+        read_again(k);
+}
+
+/* Drops what has been read of a message in chunks; true: to its end. */
+static bool
+skip_chunks(struct weft_link *k)
+{
+    bool last = false;
+
+    while (!last && (k->lent || weft_buf_len(&k->ahead) > 0)) {
+        if (!k->lent)
+            lend_ahead(k);
+        if (k->event.type != WEFT_EVENT_CHUNK)
+            break;
+        last = k->event.last;
+        weft_link_taken(k);
+    }
+    return last;
+}
+
+void
+weft_link_stream(struct weft_link *k, bool on)
+{
+    if (!on && !skip_chunks(k))
+        weft_session_stream(&k->session, false);
+    else if (on && !k->lent && weft_buf_len(&k->ahead) == 0)
+        weft_session_stream(&k->session, true);
+}
+
+static enum weft_status
+put_ahead(struct weft_link *k, const struct weft_event *ev)
+{
+    struct entry e = { .type = (uint8_t)ev->type,
+                       .opcode = ev->opcode,
+                       .last = ev->last,
+                       .len = (uint32_t)ev->len };
+    uint8_t *to;
+
+    if (ev->len > UINT32_MAX)
+        return WEFT_E_MEMORY;
+    to = weft_buf_reserve(&k->ahead, sizeof(e) + ev->len);
+    if (to == NULL)
+        return WEFT_E_MEMORY;
+    memcpy(to, &e, sizeof(e));
+    if (ev->len > 0)
+        memcpy(to + sizeof(e), ev->data, ev->len);
+    weft_buf_commit(&k->ahead, sizeof(e) + ev->len);
+    return WEFT_OK;
+}
+
+/* A fault waits until what came before it has been answered. */
+static void
+note_fault(struct weft_link *k, enum weft_status fault)
+{
+    if (weft_buf_len(&k->ahead) == 0 && !k->owes) {
+        weft_link_fail(k, fault);
+        return;
+    }
+    k->fault = fault;
+    if (k->ending == 0)
+        k->ending = k->loop->now;
+    weft_link_mark(k);
+    weft_link_retime(k);
+}
+
+/*
+ * The end of a turn: input that nobody pulled is read ahead, since the arena
+ * is the next turn's.  Control frames act here too.
+ */
+void
+weft_link_settle(struct weft_link *k)
+{
+    struct weft_event ev;
+    enum weft_status rc = WEFT_OK;
+    bool any = false;
+
+    if (k->lent && !k->from_ahead) {
+        rc = put_ahead(k, &k->event);
+        any = true;
+    }
+    k->lent = k->from_ahead = false; /* `ahead` may move; it lends again */
+    while (rc >= 0 && (rc = read_message(k, &ev)) == WEFT_EVENT) {
+        rc = put_ahead(k, &ev);
+        any = true;
+    }
+    if (rc < 0)
+        note_fault(k, rc);
+    if (any)
+        weft_link_mark(k);
+    k->input = (struct weft_input){ 0 };
+    weft_buf_deinit(&k->rest);
+}
+
+/* Gives the link an output buffer that another one has used before. */
+static void
+borrow_buffer(struct weft_link *k)
+{
+    struct weft_loop *loop = k->loop;
+
+    if (k->session.out.bytes.data == NULL && loop->spare_count > 0)
+        k->session.out.bytes = loop->spares[--loop->spare_count];
+}
+
+static enum weft_status
+sent(struct weft_link *k, enum weft_status rc)
+{
+    if (rc != WEFT_OK)
+        return rc;
+    k->messages_out++;
+    k->last_message = k->loop->now;
+    weft_link_mark_dirty(k);
+    return rc;
+}
+
+enum weft_status
+weft_link_send(struct weft_link *k, enum weft_opcode opcode,
+               const void *data, size_t len)
+{
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    borrow_buffer(k);
+    return sent(k, weft_session_send(&k->session, opcode, data, len));
+}
+
+enum weft_status
+weft_link_send_borrowed(struct weft_link *k, enum weft_opcode opcode,
+                        const void *data, size_t len)
+{
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    borrow_buffer(k);
+    return sent(k,
+                weft_session_send_borrowed(&k->session, opcode, data, len));
+}
+
+enum weft_status
+weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
+{
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    borrow_buffer(k);
+    return sent(k, weft_session_send_chunk(&k->session, frame));
+}
+
+enum weft_status
+weft_link_write(struct weft_link *k, enum weft_opcode opcode,
+                const void *data, size_t len, bool last)
+{
+    enum weft_status rc;
+
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    borrow_buffer(k);
+    rc = weft_session_write(&k->session, opcode, data, len, last);
+    if (rc == WEFT_OK && !last) {
+        weft_link_mark_dirty(k);
+        return rc;
+    }
+    return sent(k, rc);
+}
+
+enum weft_status
+weft_link_ping(struct weft_link *k, struct weft_ping *p)
+{
+    enum weft_status rc;
+
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    rc = weft_session_ping(&k->session, p->payload, p->len);
+    if (rc != WEFT_OK)
+        return rc;
+    p->sent = k->loop->now;
+    p->round_trip = -1;
+    weft_list_add(&k->pings, &p->node);
+    weft_link_mark_dirty(k);
+    return WEFT_OK;
+}

@@ -1,0 +1,75 @@
+/*
+ * What the files of the link share among themselves and with the loop; nobody
+ * else includes this.
+ *
+ *   link.c       life and death        link_open.c  the opening, both roles
+ *   link_io.c    reading and flushing  link_data.c  messages in and out
+ *   link_time.c  deadlines             link_pair.c  two ends without a socket
+ *   dial.c       name lookup and TCP connect
+ */
+#ifndef WEFT_LOOP_LINK_INNER_H
+#define WEFT_LOOP_LINK_INNER_H
+
+#include "loop/link.h"
+
+/* Names the link to the caller in this turn or the next. */
+void weft_link_mark(struct weft_link *k);
+void weft_link_mark_dirty(struct weft_link *k);
+
+/* The end: socket closed, waiters named. The first cause counts. */
+void weft_link_finish(struct weft_link *k, enum weft_cause cause,
+                      const char *message);
+/* Remembers why it ends, unless that is known already. */
+void weft_link_blame(struct weft_link *k, enum weft_cause cause,
+                     const char *message);
+/* Acts on a fault of the peer: close frame, then linger. */
+void weft_link_fail(struct weft_link *k, enum weft_status fault);
+
+/* link_open.c */
+void weft_link_fail_opening(struct weft_link *k, const char *word,
+                            enum weft_cause cause, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void weft_link_connected(struct weft_link *k); /* TCP is there */
+/* The data phase begins; the opening is kept as the two heads. */
+enum weft_status weft_link_begin(struct weft_link *k,
+                                 struct weft_span protocol);
+enum weft_status weft_link_begin_client(struct weft_link *k);
+void weft_link_read_head(struct weft_link *k);
+void weft_link_read_body(struct weft_link *k);
+
+/* link_io.c */
+void weft_link_ready(struct weft_link *k, uint8_t what);
+long weft_link_receive(struct weft_link *k, void *to, size_t len);
+/* Sets what the poller reports, for a socket and for an end of a pair. */
+void weft_link_watch(struct weft_link *k, uint8_t wanted);
+static inline bool
+weft_link_is_reading(const struct weft_link *k)
+{
+    return (k->watch.wanted & WEFT_READABLE) != 0;
+}
+
+/* link_data.c */
+void weft_link_settle(struct weft_link *k);
+/* How much more may be read ahead, or WEFT_SLICE when somebody waits. */
+size_t weft_link_read_limit(const struct weft_link *k);
+
+/* link_time.c */
+void weft_link_expire(struct weft_link *k);  /* its timer fired */
+void weft_link_retime(struct weft_link *k);  /* a deadline may be nearer */
+
+/* dial.c */
+enum weft_status weft_dial_start(struct weft_link *k, const char *host,
+                                 uint16_t port);
+void weft_dial_ready(struct weft_link *k); /* the connect was decided */
+void weft_dial_looked_up(struct weft_watch *w);
+void weft_dial_free(struct weft_link *k);
+
+/* link_pair.c */
+long weft_pair_receive(struct weft_link *k, void *to, size_t len);
+long weft_pair_send(struct weft_link *k, const struct weft_span *spans,
+                    int count);
+void weft_pair_end(struct weft_link *k);   /* this end sends no more */
+void weft_pair_leave(struct weft_link *k); /* this end is gone */
+void weft_pair_watch(struct weft_link *k); /* something may be ready now */
+
+#endif

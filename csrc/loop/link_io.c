@@ -1,0 +1,331 @@
+/*
+ * A link's bytes: from the socket into the loop's arena or straight into a
+ * large message, and from the output queue to the socket.  It must not know
+ * what the bytes mean.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "loop/link_inner.h"
+#include "net/sock.h"
+
+enum {
+    DISCARD_MAX = 1024 * 1024, /* bytes thrown away while lingering */
+    SPANS = 64,
+    SLICE_MIN = 8 * 1024,
+    SPARE_CAP_MAX = 64 * 1024,
+    ALIGN = 64,
+};
+
+void
+weft_link_watch(struct weft_link *k, uint8_t wanted)
+{
+    bool was_reading = weft_link_is_reading(k);
+
+    if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED)
+        return;
+    if (k->watch.fd < 0) {
+        k->watch.wanted = wanted;
+        weft_pair_watch(k);
+    } else if (weft_poller_set(k->loop->poller, &k->watch, wanted)
+               != WEFT_OK) {
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "the poller failed");
+        return;
+    }
+    if (!was_reading && weft_link_is_reading(k)) {
+        k->life = k->loop->now; /* the keepalive clock stood still */
+        weft_link_retime(k);
+    }
+}
+
+long
+weft_link_receive(struct weft_link *k, void *to, size_t len)
+{
+    long n = k->watch.fd < 0 ? weft_pair_receive(k, to, len)
+                             : weft_sock_recv(k->watch.fd, to, len);
+
+    if (n > 0) {
+        k->asked = false;
+        k->life = k->loop->now;
+        k->bytes_in += (uint64_t)n;
+    }
+    return n;
+}
+
+/* The peer's side of the stream is over, or broken. */
+static void
+input_ended(struct weft_link *k, long n)
+{
+    if (n == 0)
+        weft_link_finish(k, WEFT_CAUSE_EOF,
+                         "the peer closed the connection without a close "
+                         "frame");
+    else
+        weft_link_finish(k, WEFT_CAUSE_RESET, strerror((int)-n));
+}
+
+static void
+discard(struct weft_link *k)
+{
+    size_t len = WEFT_ARENA - k->loop->arena_used;
+    long n;
+
+    if (len > WEFT_SLICE)
+        len = WEFT_SLICE;
+    if (len == 0) {
+        if (k->watch.fd < 0)
+            weft_pair_watch(k);
+        return;
+    }
+    n = weft_link_receive(k, k->loop->arena + k->loop->arena_used, len);
+    if (n == -EAGAIN)
+        return;
+    if (n > 0)
+        k->discarded += (size_t)n;
+    if (n <= 0 || k->discarded > DISCARD_MAX)
+        input_ended(k, n);
+}
+
+/* Receives straight into the message that is being collected. */
+static bool
+read_into_message(struct weft_link *k)
+{
+    size_t len;
+    uint8_t *to;
+    long n;
+
+    if (!k->wanted && !k->asked && !k->session.close_sent)
+        return false; /* the read-ahead bound holds in the arena's way */
+    to = weft_session_room(&k->session, &len);
+    if (to == NULL)
+        return false;
+    n = weft_link_receive(k, to, len);
+    if (n == -EAGAIN)
+        return true;
+    if (n <= 0) {
+        input_ended(k, n);
+        return true;
+    }
+    weft_session_received(&k->session, (size_t)n);
+    if (weft_session_pending(&k->session)) {
+        weft_list_add(&k->loop->fed, &k->fed);
+        weft_link_mark(k);
+    }
+    return true;
+}
+
+/* Receives into a slice of the arena, for this turn. */
+static void
+read_into_arena(struct weft_link *k)
+{
+    struct weft_loop *loop = k->loop;
+    size_t limit = weft_link_read_limit(k);
+    size_t left = WEFT_ARENA - loop->arena_used;
+    uint8_t *to = loop->arena + loop->arena_used;
+    long n;
+
+    if (limit == 0) { /* nobody receives: let TCP push back */
+        weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
+        return;
+    }
+    if (left < SLICE_MIN) {
+        if (k->watch.fd < 0)
+            weft_pair_watch(k);
+        return; /* level-triggered: it is ready in the next turn too */
+    }
+    if (limit > left)
+        limit = left;
+    n = weft_link_receive(k, to, limit);
+    if (n == -EAGAIN)
+        return;
+    if (n <= 0) {
+        input_ended(k, n);
+        return;
+    }
+    loop->arena_used += ((size_t)n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (loop->arena_used > WEFT_ARENA)
+        loop->arena_used = WEFT_ARENA;
+    k->input = (struct weft_input){ to, (size_t)n };
+    weft_list_add(&loop->fed, &k->fed);
+    weft_link_mark(k);
+}
+
+static void
+read_open(struct weft_link *k)
+{
+    if (k->rest.data != NULL)
+        return; /* what came with the handshake goes first */
+    if (k->fault < 0) {
+        weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
+        return; /* nothing after the bad frame is looked at */
+    }
+    if (!read_into_message(k))
+        read_into_arena(k);
+}
+
+static void
+read_link(struct weft_link *k)
+{
+    switch (k->state) {
+    case WEFT_LINK_HANDSHAKE:
+        weft_link_read_head(k);
+        break;
+    case WEFT_LINK_BODY:
+        weft_link_read_body(k);
+        break;
+    case WEFT_LINK_OPEN:
+        read_open(k);
+        break;
+    case WEFT_LINK_LINGER:
+        discard(k);
+        break;
+    case WEFT_LINK_ASKED: /* wait for the answer before reading on */
+        weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
+        break;
+    case WEFT_LINK_IDLE:
+    case WEFT_LINK_DIALLING:
+    case WEFT_LINK_CLOSED:
+        break;
+    }
+}
+
+void
+weft_link_ready(struct weft_link *k, uint8_t what)
+{
+    if (k->state == WEFT_LINK_DIALLING) {
+        weft_dial_ready(k);
+        return;
+    }
+    if (what & WEFT_WRITABLE)
+        weft_link_mark_dirty(k);
+    if (what & (WEFT_READABLE | WEFT_HANGUP)) {
+        if (weft_link_is_reading(k))
+            read_link(k);
+        else if (what & WEFT_HANGUP) /* seen when somebody reads again */
+            weft_link_watch(k, 0);
+    }
+}
+
+/* Takes a used buffer over for the next message, or gives one back. */
+static void
+return_buffer(struct weft_link *k)
+{
+    struct weft_buf *b = &k->session.out.bytes;
+    struct weft_loop *loop = k->loop;
+
+    if (b->data == NULL)
+        return;
+    if (loop->spare_count < WEFT_SPARES && b->cap <= SPARE_CAP_MAX) {
+        b->head = b->tail = 0;
+        loop->spares[loop->spare_count++] = *b;
+        *b = (struct weft_buf){ 0 };
+    } else {
+        weft_buf_deinit(b);
+    }
+}
+
+/* The socket takes nothing any more; what came before is still read. */
+static void
+output_broken(struct weft_link *k, long error)
+{
+    struct weft_outq *out = &k->session.out;
+
+    k->write_dead = true;
+    weft_outq_deinit(out);
+    k->stalled = 0;
+    weft_link_mark(k);
+    if (k->state != WEFT_LINK_OPEN || k->reading_over) {
+        weft_link_finish(k, WEFT_CAUSE_RESET, strerror((int)-error));
+        return;
+    }
+    if (k->ending == 0)
+        k->ending = k->loop->now;
+    weft_link_watch(k, WEFT_READABLE);
+    weft_link_retime(k);
+}
+
+static void
+output_stalls(struct weft_link *k)
+{
+    weft_session_set_blocked(&k->session, true);
+    if (k->stalled == 0)
+        k->stalled = k->loop->now;
+    weft_link_watch(k, k->watch.wanted | WEFT_WRITABLE);
+    weft_link_retime(k);
+}
+
+/* Sends once; true when all that was queued then is gone. */
+static bool
+send_some(struct weft_link *k)
+{
+    struct weft_outq *out = &k->session.out;
+    struct weft_span spans[SPANS];
+    int count = weft_outq_spans(out, spans, SPANS);
+    size_t size = 0;
+    long n;
+
+    for (int i = 0; i < count; i++)
+        size += spans[i].len;
+    n = k->watch.fd < 0 ? weft_pair_send(k, spans, count)
+                        : weft_sock_sendv(k->watch.fd, spans, count);
+    if (n == -EAGAIN) {
+        output_stalls(k);
+        return false;
+    }
+    if (n < 0) {
+        output_broken(k, n);
+        return false;
+    }
+    weft_outq_consume(out, (size_t)n);
+    k->bytes_out += (uint64_t)n;
+    k->life = k->loop->now;
+    k->stalled = 0;
+    if (k->drain)
+        weft_link_mark(k);
+    if ((size_t)n < size) {
+        output_stalls(k);
+        return false;
+    }
+    return true;
+}
+
+/* All is sent: is the connection to end? (7.1.1) */
+static void
+output_done(struct weft_link *k)
+{
+    if (k->state == WEFT_LINK_LINGER) {
+        if (k->watch.fd >= 0)
+            weft_sock_shutdown_write(k->watch.fd);
+        else
+            weft_pair_end(k);
+        if (k->inbox_ended)
+            weft_link_finish(k, WEFT_CAUSE_EOF, NULL);
+    } else if (k->state == WEFT_LINK_OPEN
+               && weft_session_closed(&k->session)
+               && k->role == WEFT_SERVER) {
+        weft_link_finish(k, WEFT_CAUSE_PEER, NULL);
+    }
+}
+
+void
+weft_link_flush(struct weft_link *k)
+{
+    struct weft_outq *out = &k->session.out;
+
+    if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED
+        || k->state == WEFT_LINK_DIALLING)
+        return;
+    while (weft_outq_len(out) > 0) {
+        if (!send_some(k))
+            return;
+        if (weft_outq_len(out) == 0 && k->session.blocked)
+            weft_session_set_blocked(&k->session, false);
+    }
+    weft_session_set_blocked(&k->session, false);
+    return_buffer(k);
+    if (k->watch.wanted & WEFT_WRITABLE)
+        weft_link_watch(k, k->watch.wanted & WEFT_READABLE);
+    if (k->drain)
+        weft_link_mark(k);
+    output_done(k);
+}

@@ -1,0 +1,145 @@
+/*
+ * A link's deadlines, kept lazily: one timer, which looks at the clocks when
+ * it fires and sleeps again when nothing is due.  A message never touches it.
+ */
+#include "loop/link_inner.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+
+/* a + b, where either may be WEFT_FOREVER */
+static int64_t
+after(int64_t a, int64_t b)
+{
+    return a > WEFT_FOREVER - b ? WEFT_FOREVER : a + b;
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The keepalive stands still while the peer is not being read. */
+static int64_t
+keepalive_deadline(const struct weft_link *k)
+{
+    const struct weft_config *c = k->config;
+
+    if (c->ping_interval == WEFT_FOREVER || !weft_link_is_reading(k))
+        return WEFT_FOREVER;
+    if (k->pinged != 0)
+        return after(later(k->pinged, k->life), c->ping_timeout);
+    return after(k->life, c->ping_interval);
+}
+
+static int64_t
+deadline(const struct weft_link *k)
+{
+    const struct weft_config *c = k->config;
+    int64_t at = WEFT_FOREVER;
+
+    switch (k->state) {
+    case WEFT_LINK_IDLE:
+    case WEFT_LINK_CLOSED:
+        return WEFT_FOREVER;
+    case WEFT_LINK_DIALLING:
+    case WEFT_LINK_HANDSHAKE:
+    case WEFT_LINK_BODY:
+    case WEFT_LINK_ASKED:
+        return after(k->opened, k->opening_limit);
+    case WEFT_LINK_OPEN:
+    case WEFT_LINK_LINGER:
+        break;
+    }
+    if (k->stalled != 0)
+        at = after(k->stalled, c->write_timeout);
+    if (k->ending != 0)
+        return sooner(at, after(k->ending, c->close_timeout));
+    at = sooner(at, after(k->last_message, c->idle_timeout));
+    return sooner(at, keepalive_deadline(k));
+}
+
+void
+weft_link_retime(struct weft_link *k)
+{
+    int64_t at = deadline(k);
+
+    if (at == WEFT_FOREVER)
+        return; /* a timer already set finds nothing due */
+    if (weft_timer_is_set(&k->timer) && k->timer.at <= at)
+        return; /* it will look again in time */
+    if (weft_timer_set(&k->loop->timers, &k->timer, at) != WEFT_OK)
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+}
+
+static void
+send_keepalive(struct weft_link *k)
+{
+    uint8_t payload[8];
+
+    weft_store64(payload, ++k->ping_count);
+    if (weft_session_ping(&k->session, payload, sizeof(payload)) != WEFT_OK)
+        return;
+    k->pinged = k->loop->now;
+    weft_link_mark_dirty(k);
+}
+
+/* The closing, or the discarding after it, has taken close_timeout. */
+static void
+expire_ending(struct weft_link *k)
+{
+    if (k->fault < 0) {
+        weft_link_fail(k, k->fault);
+        return;
+    }
+    if (k->state == WEFT_LINK_OPEN && !weft_session_closed(&k->session))
+        k->cause = WEFT_CAUSE_NONE; /* this, not who began, is the reason */
+    weft_link_finish(k, WEFT_CAUSE_TIMEOUT,
+                     "the closing handshake took too long");
+}
+
+static void
+expire_open(struct weft_link *k)
+{
+    const struct weft_config *c = k->config;
+    int64_t now = k->loop->now;
+
+    if (k->ending != 0 && now >= after(k->ending, c->close_timeout)) {
+        expire_ending(k);
+    } else if (k->stalled != 0
+               && now >= after(k->stalled, c->write_timeout)) {
+        weft_link_finish(k, WEFT_CAUSE_SLOW,
+                         "the peer took none of the waiting output in time");
+    } else if (k->ending == 0
+               && now >= after(k->last_message, c->idle_timeout)) {
+        weft_link_close(k, 1000, (struct weft_span){ "idle", 4 },
+                        WEFT_CAUSE_IDLE);
+    } else if (k->ending == 0 && now >= keepalive_deadline(k)) {
+        if (k->pinged != 0)
+            weft_link_finish(k, WEFT_CAUSE_PING_TIMEOUT,
+                             "the peer did not answer a ping in time");
+        else
+            send_keepalive(k);
+    }
+}
+
+void
+weft_link_expire(struct weft_link *k)
+{
+    if (k->loop->now >= deadline(k)) {
+        if (k->state >= WEFT_LINK_OPEN)
+            expire_open(k);
+        else
+            weft_link_fail_opening(k, "timeout", WEFT_CAUSE_TIMEOUT, "%s",
+                                   "timed out");
+    }
+    weft_link_retime(k);
+}

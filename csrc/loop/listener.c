@@ -1,0 +1,143 @@
+/*
+ * The listening socket.  It must not know what connections are for.
+ */
+#include "loop/listener.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "loop/link_inner.h"
+#include "net/sock.h"
+
+/* How long accepting pauses when descriptors or memory have run out. */
+#define PAUSE (WEFT_SECOND / 10)
+
+static enum weft_status
+remember_path(struct weft_listener *s)
+{
+    char path[WEFT_ADDR_TEXT];
+
+    if (s->address.storage.ss_family != AF_UNIX)
+        return WEFT_OK;
+    weft_addr_host(&s->address, path);
+    s->path = weft_realloc(NULL, strlen(path) + 1);
+    if (s->path == NULL)
+        return WEFT_E_MEMORY;
+    strcpy(s->path, path);
+    return WEFT_OK;
+}
+
+enum weft_status
+weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
+                   struct weft_config *config,
+                   const struct weft_addr *address, int backlog,
+                   bool reuse_port, bool dual)
+{
+    enum weft_status rc;
+    int fd = weft_sock_listen(address, backlog, reuse_port, dual);
+
+    *s = (struct weft_listener){ 0 };
+    s->watch.fd = -1;
+    if (fd < 0) {
+        errno = -fd;
+        return WEFT_E_SYSTEM;
+    }
+    s->loop = loop;
+    s->config = weft_config_retain(config);
+    s->watch.fd = fd;
+    s->watch.kind = WEFT_KIND_LISTENER;
+    s->timer.kind = WEFT_KIND_LISTENER;
+    s->work.kind = WEFT_KIND_LISTENER;
+    weft_list_init(&s->links);
+    if (weft_sock_local(fd, &s->address) < 0)
+        s->address = *address;
+    rc = remember_path(s);
+    if (rc == WEFT_OK)
+        rc = weft_poller_set(loop->poller, &s->watch, WEFT_READABLE);
+    if (rc != WEFT_OK)
+        weft_listener_deinit(s);
+    return rc;
+}
+
+void
+weft_listener_stop(struct weft_listener *s)
+{
+    if (s->watch.fd < 0)
+        return;
+    weft_poller_set(s->loop->poller, &s->watch, 0);
+    weft_timer_clear(&s->loop->timers, &s->timer);
+    weft_node_unlink(&s->work.node);
+    if (s->path != NULL)
+        unlink(s->path);
+    weft_sock_close(&s->watch.fd);
+}
+
+void
+weft_listener_deinit(struct weft_listener *s)
+{
+    struct weft_node *n;
+
+    if (s->loop == NULL)
+        return;
+    weft_listener_stop(s);
+    while ((n = weft_list_take(&s->links)) != NULL)
+        WEFT_CONTAINER(n, struct weft_link, member)->listener = NULL;
+    weft_config_release(s->config);
+    weft_free(s->path);
+    *s = (struct weft_listener){ .watch = { .fd = -1 } };
+}
+
+/* Out of descriptors or memory: level triggering would spin here. */
+static void
+pause_accepting(struct weft_listener *s)
+{
+    weft_poller_set(s->loop->poller, &s->watch, 0);
+    if (weft_timer_set(&s->loop->timers, &s->timer, s->loop->now + PAUSE)
+        != WEFT_OK)
+        weft_listener_resume(s);
+}
+
+void
+weft_listener_resume(struct weft_listener *s)
+{
+    if (s->watch.fd < 0)
+        return;
+    weft_timer_clear(&s->loop->timers, &s->timer);
+    weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE);
+}
+
+enum weft_status
+weft_listener_accept(struct weft_listener *s, struct weft_link *k)
+{
+    struct weft_addr from;
+    int fd;
+
+    if (s->watch.fd < 0)
+        return WEFT_MORE;
+    fd = weft_sock_accept(s->watch.fd, &from);
+    if (fd == -EAGAIN)
+        return WEFT_MORE;
+    if (fd == -ECONNABORTED || fd == -EPROTO)
+        return WEFT_E_SYSTEM; /* that one is gone; the next may be fine */
+    if (fd < 0) {
+        pause_accepting(s);
+        return WEFT_MORE;
+    }
+    s->accepted++;
+    s->total++;
+    k->listener = s;
+    weft_list_add(&s->links, &k->member);
+    return weft_link_serve(k, fd, &from);
+}
+
+void
+weft_listener_forget(struct weft_listener *s, struct weft_link *k)
+{
+    weft_node_unlink(&k->member);
+    k->listener = NULL;
+    s->total--;
+    if (weft_timer_is_set(&s->timer))
+        weft_listener_resume(s); /* a descriptor has come free */
+}

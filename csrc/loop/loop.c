@@ -1,0 +1,200 @@
+/*
+ * The phases of a turn.  It must not know what messages are, nor who calls.
+ */
+#include "loop/loop.h"
+
+#include "base/mem.h"
+#include "loop/link_inner.h"
+#include "loop/listener.h"
+#include "net/sock.h"
+
+enum weft_status
+weft_loop_init(struct weft_loop *loop, bool force_poll)
+{
+    *loop = (struct weft_loop){ 0 };
+    weft_list_init(&loop->links);
+    weft_list_init(&loop->work);
+    weft_list_init(&loop->batch);
+    weft_list_init(&loop->dirty);
+    weft_list_init(&loop->fed);
+    weft_list_init(&loop->piped);
+    loop->arena = weft_realloc(NULL, WEFT_ARENA);
+    if (loop->arena == NULL)
+        return WEFT_E_MEMORY;
+    loop->poller = weft_poller_new(force_poll);
+    if (loop->poller == NULL) {
+        weft_free(loop->arena);
+        loop->arena = NULL;
+        return WEFT_E_SYSTEM;
+    }
+    loop->now = weft_now();
+    return WEFT_OK;
+}
+
+void
+weft_loop_deinit(struct weft_loop *loop)
+{
+    if (loop->arena == NULL)
+        return;
+    for (int i = 0; i < loop->spare_count; i++)
+        weft_buf_deinit(&loop->spares[i]);
+    weft_timers_deinit(&loop->timers);
+    weft_poller_free(loop->poller);
+    weft_free(loop->arena);
+    loop->arena = NULL;
+    loop->poller = NULL;
+}
+
+int64_t
+weft_loop_timeout(const struct weft_loop *loop)
+{
+    const struct weft_timer *first = weft_timers_first(&loop->timers);
+    int64_t left;
+
+    if (!weft_list_empty(&loop->work) || !weft_list_empty(&loop->batch)
+        || !weft_list_empty(&loop->dirty)
+        || !weft_list_empty(&loop->piped))
+        return 0;
+    if (first == NULL)
+        return -1;
+    left = first->at - weft_now();
+    return left > 0 ? left : 0;
+}
+
+int64_t
+weft_loop_after(int64_t ns)
+{
+    int64_t now = weft_now();
+
+    return now > WEFT_FOREVER - ns ? WEFT_FOREVER : now + ns;
+}
+
+static void
+user_ready(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
+{
+    struct weft_user_watch *u = WEFT_CONTAINER(w, struct weft_user_watch,
+                                               watch);
+
+    u->ready |= what;
+    weft_list_add(&loop->work, &u->work.node);
+}
+
+static void
+dispatch(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
+{
+    struct weft_listener *listener;
+
+    if (w->wanted == 0)
+        return; /* no longer asked for: an earlier one in this batch saw to it */
+    switch ((enum weft_kind)w->kind) {
+    case WEFT_KIND_LINK:
+        weft_link_ready(WEFT_CONTAINER(w, struct weft_link, watch), what);
+        break;
+    case WEFT_KIND_LOOKUP:
+        weft_dial_looked_up(w);
+        break;
+    case WEFT_KIND_LISTENER:
+        listener = WEFT_CONTAINER(w, struct weft_listener, watch);
+        weft_list_add(&loop->work, &listener->work.node);
+        break;
+    case WEFT_KIND_USER:
+        user_ready(loop, w, what);
+        break;
+    }
+}
+
+/* Ends of pairs: each gets one look a turn. */
+static void
+read_pairs(struct weft_loop *loop)
+{
+    struct weft_node now, *n;
+
+    weft_list_init(&now);
+    weft_list_move(&now, &loop->piped);
+    while ((n = weft_list_take(&now)) != NULL)
+        weft_link_ready(WEFT_CONTAINER(n, struct weft_link, piped),
+                        WEFT_READABLE | WEFT_WRITABLE);
+}
+
+bool
+weft_loop_wait(struct weft_loop *loop, int64_t timeout)
+{
+    int64_t most = weft_loop_timeout(loop);
+    int n;
+
+    if (most >= 0 && (timeout < 0 || timeout > most))
+        timeout = most;
+    loop->arena_used = 0;
+    n = weft_poller_wait(loop->poller, timeout, loop->ready, WEFT_READY_MAX);
+    loop->now = weft_now();
+    loop->named = false;
+    for (int i = 0; i < n; i++)
+        dispatch(loop, loop->ready[i].watch, loop->ready[i].what);
+    read_pairs(loop);
+    return n >= 0;
+}
+
+struct weft_timer *
+weft_loop_take_timer(struct weft_loop *loop)
+{
+    struct weft_timer *t;
+
+    while ((t = weft_timers_take(&loop->timers, loop->now)) != NULL) {
+        switch ((enum weft_kind)t->kind) {
+        case WEFT_KIND_LINK:
+            weft_link_expire(WEFT_CONTAINER(t, struct weft_link, timer));
+            break;
+        case WEFT_KIND_LISTENER:
+            weft_listener_resume(WEFT_CONTAINER(t, struct weft_listener,
+                                                timer));
+            break;
+        case WEFT_KIND_LOOKUP:
+        case WEFT_KIND_USER:
+            return t;
+        }
+    }
+    return NULL;
+}
+
+struct weft_work *
+weft_loop_next(struct weft_loop *loop)
+{
+    struct weft_node *n;
+
+    if (!loop->named) {
+        weft_list_move(&loop->batch, &loop->work);
+        loop->named = true;
+    }
+    n = weft_list_take(&loop->batch);
+    return n != NULL ? WEFT_CONTAINER(n, struct weft_work, node) : NULL;
+}
+
+void
+weft_loop_again(struct weft_loop *loop, struct weft_work *work)
+{
+    weft_list_add(&loop->work, &work->node);
+}
+
+void
+weft_loop_flush(struct weft_loop *loop)
+{
+    struct weft_node *n;
+
+    while ((n = weft_list_take(&loop->fed)) != NULL)
+        weft_link_settle(WEFT_CONTAINER(n, struct weft_link, fed));
+    while ((n = weft_list_take(&loop->dirty)) != NULL)
+        weft_link_flush(WEFT_CONTAINER(n, struct weft_link, dirty));
+}
+
+enum weft_status
+weft_loop_watch(struct weft_loop *loop, struct weft_user_watch *w,
+                uint8_t wanted)
+{
+    w->watch.kind = WEFT_KIND_USER;
+    w->work.kind = WEFT_KIND_USER;
+    if (wanted == 0) {
+        weft_node_unlink(&w->work.node);
+        w->ready = 0;
+    }
+    return weft_poller_set(loop->poller, &w->watch, wanted);
+}

@@ -1,0 +1,116 @@
+/*
+ * The event loop: waits for the kernel, reads what has come, names what there
+ * is to do, and flushes what was sent.  Everything is pulled; nothing here
+ * calls back.  One turn is
+ *
+ *     weft_loop_wait()     poll, accept nothing yet, read every ready link
+ *     weft_loop_take_timer()  until NULL: the caller's own due timers
+ *     weft_loop_next()     until NULL: links, listeners and watches with work
+ *     weft_loop_flush()    read ahead what nobody pulled, then send
+ *
+ * The loop borrows everything: links, listeners, watches and timers belong to
+ * the caller and are deinited before the loop is.
+ */
+#ifndef WEFT_LOOP_LOOP_H
+#define WEFT_LOOP_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/list.h"
+#include "base/status.h"
+#include "loop/poller.h"
+#include "loop/timers.h"
+
+/* What a watch, a timer or an item of work belongs to. */
+enum weft_kind {
+    WEFT_KIND_LINK,
+    WEFT_KIND_LOOKUP,   /* of a link that is dialling */
+    WEFT_KIND_LISTENER,
+    WEFT_KIND_USER,     /* the caller's */
+};
+
+enum {
+    WEFT_READY_MAX = 256, /* descriptors looked at in one turn */
+    WEFT_ARENA = 512 * 1024,
+    WEFT_SLICE = 64 * 1024, /* the most one link reads in one turn */
+    WEFT_SPARES = 64,
+};
+
+#define WEFT_FOREVER INT64_MAX
+#define WEFT_SECOND INT64_C(1000000000)
+
+/* An item of work, embedded in what it belongs to. */
+struct weft_work {
+    struct weft_node node;
+    uint8_t kind;
+};
+
+/* A descriptor of the caller's own, see weft_loop_watch(). */
+struct weft_user_watch {
+    struct weft_watch watch;
+    struct weft_work work;
+    uint8_t ready;
+};
+
+struct weft_loop {
+    struct weft_poller *poller;
+    struct weft_timers timers;
+    struct weft_random random;
+    int64_t now; /* of this turn */
+    struct weft_node links;  /* every link that has a socket */
+    struct weft_node work;   /* struct weft_work: for the next batch */
+    struct weft_node batch;  /* to be named by next() in this turn */
+    bool named;              /* this turn's batch was taken from work */
+    struct weft_node dirty;  /* links with output */
+    struct weft_node fed;    /* links with input in the arena */
+    struct weft_node piped;  /* ends of pairs with something to read or write */
+    uint8_t *arena;          /* one turn's input; links own none of it */
+    size_t arena_used;
+    struct weft_buf spares[WEFT_SPARES]; /* output buffers between uses */
+    int spare_count;
+    struct weft_ready ready[WEFT_READY_MAX];
+};
+
+/* WEFT_OK, WEFT_E_MEMORY, or WEFT_E_SYSTEM with errno. */
+enum weft_status weft_loop_init(struct weft_loop *loop, bool force_poll);
+void weft_loop_deinit(struct weft_loop *loop);
+
+/*
+ * Waits up to timeout nanoseconds (below zero: no limit), less when a timer is
+ * due before or there is work already, and reads.  False when a signal ended
+ * the wait.
+ */
+bool weft_loop_wait(struct weft_loop *loop, int64_t timeout);
+
+/* Nanoseconds that weft_loop_wait() would wait at most; -1: no limit. */
+int64_t weft_loop_timeout(const struct weft_loop *loop);
+
+/* The time that is ns from now, WEFT_FOREVER at most. */
+int64_t weft_loop_after(int64_t ns);
+
+/* The next of the caller's own timers that is due; links' are seen to. */
+struct weft_timer *weft_loop_take_timer(struct weft_loop *loop);
+
+/*
+ * The next item of work, taken out; NULL when there is none.  What comes up
+ * while the caller sees to it is for the next turn.
+ */
+struct weft_work *weft_loop_next(struct weft_loop *loop);
+
+/* Queues an item of work again. */
+void weft_loop_again(struct weft_loop *loop, struct weft_work *work);
+
+/*
+ * Ends the turn: input that nobody pulled is read ahead, output is sent.
+ */
+void weft_loop_flush(struct weft_loop *loop);
+
+/* Watches a descriptor for the caller (0 stops); readiness comes as work. */
+enum weft_status weft_loop_watch(struct weft_loop *loop,
+                                 struct weft_user_watch *w, uint8_t wanted);
+
+#endif

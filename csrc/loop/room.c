@@ -1,0 +1,186 @@
+/*
+ * Who is in a room, and one message to all of them.  It must not know who
+ * speaks, nor how long a link lives.
+ */
+#include "loop/room.h"
+
+#include "base/mem.h"
+
+static struct weft_membership *
+first_member(const struct weft_room *r)
+{
+    return WEFT_CONTAINER(r->members.next, struct weft_membership, in_room);
+}
+
+/* A link is in few rooms, a room may have many members: look there. */
+static struct weft_membership *
+find(const struct weft_room *r, const struct weft_link *k)
+{
+    struct weft_node *n;
+
+    for (n = k->rooms.next; n != NULL && n != &k->rooms; n = n->next) {
+        struct weft_membership *m =
+            WEFT_CONTAINER(n, struct weft_membership, in_link);
+
+        if (m->room == r)
+            return m;
+    }
+    return NULL;
+}
+
+static void
+end_membership(struct weft_membership *m)
+{
+    weft_node_unlink(&m->in_room);
+    weft_node_unlink(&m->in_link);
+    m->room->count--;
+    weft_free(m);
+}
+
+void
+weft_room_init(struct weft_room *r, enum weft_on_full on_full)
+{
+    weft_list_init(&r->members);
+    r->count = 0;
+    r->on_full = on_full;
+}
+
+void
+weft_room_deinit(struct weft_room *r)
+{
+    while (r->count > 0)
+        end_membership(first_member(r));
+}
+
+enum weft_status
+weft_room_join(struct weft_room *r, struct weft_link *k)
+{
+    struct weft_membership *m;
+
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    if (find(r, k) != NULL)
+        return WEFT_OK;
+    m = weft_zalloc(sizeof(*m));
+    if (m == NULL)
+        return WEFT_E_MEMORY;
+    m->room = r;
+    m->link = k;
+    weft_list_add(&r->members, &m->in_room);
+    weft_list_add(&k->rooms, &m->in_link);
+    r->count++;
+    return WEFT_OK;
+}
+
+bool
+weft_room_leave(struct weft_room *r, struct weft_link *k)
+{
+    struct weft_membership *m = find(r, k);
+
+    if (m == NULL)
+        return false;
+    end_membership(m);
+    return true;
+}
+
+void
+weft_room_leave_all(struct weft_link *k)
+{
+    struct weft_node *n;
+
+    while ((n = k->rooms.next) != NULL && n != &k->rooms)
+        end_membership(WEFT_CONTAINER(n, struct weft_membership, in_link));
+}
+
+/* Sending --------------------------------------------------------------- */
+
+/* One message on its way to the members. */
+struct letter {
+    enum weft_opcode opcode;
+    const void *data;
+    size_t len;
+    struct weft_chunk *frame; /* for members that do not mask, or NULL */
+};
+
+/*
+ * Whether the kernel has left more than the mark behind.  What was queued in
+ * this turn has not been offered to it yet: a burst makes no member slow.
+ */
+static bool
+is_full(struct weft_link *k)
+{
+    size_t mark = k->config->send_buffer;
+
+    if (weft_link_backlog(k) > mark && k->stalled == 0)
+        weft_link_flush(k);
+    return weft_link_backlog(k) > mark;
+}
+
+static enum weft_status
+send_to(struct weft_link *k, const struct letter *l)
+{
+    if (k->role == WEFT_SERVER)
+        return weft_link_send_chunk(k, l->frame);
+    return weft_link_send(k, l->opcode, l->data, l->len); /* 5.3: masked */
+}
+
+/* A member that misses a message has lost its place in the conversation. */
+static void
+drop(const struct weft_room *r, struct weft_link *k)
+{
+    if (r->on_full == WEFT_FULL_CLOSE)
+        weft_link_close(k, 1013, (struct weft_span){ "", 0 },
+                        WEFT_CAUSE_SLOW);
+}
+
+static bool
+needs_frame(const struct weft_room *r)
+{
+    struct weft_node *n;
+
+    for (n = r->members.next; n != &r->members; n = n->next)
+        if (WEFT_CONTAINER(n, struct weft_membership, in_room)->link->role
+            == WEFT_SERVER)
+            return true;
+    return false;
+}
+
+static void
+deliver(struct weft_room *r, const struct letter *l,
+        const struct weft_link *except, size_t *queued, size_t *dropped)
+{
+    struct weft_node *n, *next;
+
+    for (n = r->members.next; n != &r->members; n = next) {
+        struct weft_link *k =
+            WEFT_CONTAINER(n, struct weft_membership, in_room)->link;
+
+        next = n->next; /* k may end in here, and leave */
+        if (k == except || !weft_link_is_open(k))
+            continue;
+        if (!is_full(k) && send_to(k, l) == WEFT_OK) {
+            ++*queued;
+        } else if (weft_link_is_open(k)) {
+            ++*dropped;
+            drop(r, k);
+        }
+    }
+}
+
+enum weft_status
+weft_room_send(struct weft_room *r, enum weft_opcode opcode,
+               const void *data, size_t len, const struct weft_link *except,
+               size_t *queued, size_t *dropped)
+{
+    struct letter l = { opcode, data, len, NULL };
+
+    *queued = *dropped = 0;
+    if (needs_frame(r)) {
+        l.frame = weft_session_frame_chunk(opcode, data, len);
+        if (l.frame == NULL)
+            return WEFT_E_MEMORY;
+    }
+    deliver(r, &l, except, queued, dropped);
+    weft_chunk_release(l.frame);
+    return WEFT_OK;
+}

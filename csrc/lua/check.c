@@ -1,0 +1,168 @@
+/*
+ * Arguments, checked.  Knows Lua, UTF-8 and the close codes; it must not know
+ * whose methods these are, nor what becomes of what it lets pass.
+ */
+#include "lua/check.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+int
+weft_argument_error(lua_State *L, int arg, const char *fname,
+                    const char *name, const char *expected)
+{
+    const char *got = lua_type(L, arg) == LUA_TNUMBER
+                          ? luaL_tolstring(L, arg, NULL)
+                          : luaL_typename(L, arg);
+
+    return luaL_error(L, "%s: argument '%s': expected %s, got %s", fname, name,
+                      expected, got);
+}
+
+const char *
+weft_check_string(lua_State *L, int arg, size_t *len, const char *fname,
+                  const char *name)
+{
+    const char *s = lua_tolstring(L, arg, len);
+
+    if (s != NULL)
+        return s;
+    weft_argument_error(L, arg, fname, name, "a string");
+    return "";
+}
+
+enum weft_opcode
+weft_check_kind(lua_State *L, int arg, const char *fname)
+{
+    const char *kind;
+    size_t len;
+
+    if (lua_isnoneornil(L, arg))
+        return WEFT_TEXT;
+    if (lua_type(L, arg) != LUA_TSTRING)
+        weft_argument_error(L, arg, fname, "kind", "\"text\" or \"binary\"");
+    kind = lua_tolstring(L, arg, &len);
+    if (len == 4 && memcmp(kind, "text", 4) == 0)
+        return WEFT_TEXT;
+    if (len == 6 && memcmp(kind, "binary", 6) == 0)
+        return WEFT_BINARY;
+    luaL_error(L, "%s: argument 'kind': expected \"text\" or \"binary\", "
+               "got \"%s\"", fname, kind);
+    return WEFT_TEXT;
+}
+
+/*
+ * Where the character begins that `at`, the first byte that is not good, or
+ * the end, cuts short: the position that Lua's utf8.len() names too.
+ */
+static size_t
+character_at(const uint8_t *s, size_t at)
+{
+    size_t lead = at, size;
+
+    while (lead > 0 && (s[lead - 1] & 0xC0) == 0x80)
+        lead--;
+    if (lead == 0 || s[lead - 1] < 0xC0)
+        return at;
+    lead--;
+    size = s[lead] >= 0xF0 ? 4 : s[lead] >= 0xE0 ? 3 : 2;
+    return at - lead < size ? lead : at;
+}
+
+/* Zero when the bytes are UTF-8, else the place of the first that is not,
+ * counted from one. */
+static size_t
+utf8_fault(const char *text, size_t len)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    struct weft_utf8 u = { 0 };
+    size_t good = weft_utf8_check(&u, bytes, len);
+
+    if (good == len && weft_utf8_complete(&u))
+        return 0;
+    return character_at(bytes, good) + 1;
+}
+
+const char *
+weft_check_message(lua_State *L, int arg, enum weft_opcode opcode,
+                   size_t *len, const char *fname)
+{
+    const char *text = weft_check_string(L, arg, len, fname, "message");
+    size_t fault = opcode == WEFT_TEXT ? utf8_fault(text, *len) : 0;
+
+    if (fault != 0)
+        luaL_error(L, "%s: argument 'message': expected UTF-8 text, got text "
+                   "that is invalid at byte %I (the kind \"binary\" sends any "
+                   "bytes)", fname, (LUAI_UACINT)fault);
+    return text;
+}
+
+const char *
+weft_check_payload(lua_State *L, int arg, size_t *len, const char *fname)
+{
+    const char *s;
+
+    *len = 0;
+    if (lua_isnoneornil(L, arg))
+        return "";
+    s = weft_check_string(L, arg, len, fname, "payload");
+    if (*len > WEFT_CONTROL_MAX)
+        luaL_error(L, "%s: argument 'payload': expected at most %d bytes, "
+                   "got %I", fname, WEFT_CONTROL_MAX, (LUAI_UACINT)*len);
+    return s;
+}
+
+static unsigned
+check_code(lua_State *L, int arg, const char *fname)
+{
+    lua_Integer code;
+    int is_integer;
+
+    if (lua_isnoneornil(L, arg))
+        return 1000;
+    code = lua_tointegerx(L, arg, &is_integer);
+    if (lua_type(L, arg) != LUA_TNUMBER || !is_integer || code < 0
+        || code > 0xFFFF || !weft_close_code_valid((unsigned)code))
+        weft_argument_error(L, arg, fname, "code",
+                            "1000-1003, 1007-1014 or 3000-4999");
+    return (unsigned)code;
+}
+
+unsigned
+weft_check_close(lua_State *L, int code_arg, int reason_arg,
+                 const char **reason, size_t *len, const char *fname)
+{
+    unsigned code = check_code(L, code_arg, fname);
+    size_t fault;
+
+    *reason = "";
+    *len = 0;
+    if (lua_isnoneornil(L, reason_arg))
+        return code;
+    *reason = weft_check_string(L, reason_arg, len, fname, "reason");
+    if (*len > WEFT_REASON_MAX)
+        luaL_error(L, "%s: argument 'reason': expected at most %d bytes, "
+                   "got %I", fname, WEFT_REASON_MAX, (LUAI_UACINT)*len);
+    fault = utf8_fault(*reason, *len);
+    if (fault != 0)
+        luaL_error(L, "%s: argument 'reason': expected UTF-8 text, got text "
+                   "that is invalid at byte %I", fname, (LUAI_UACINT)fault);
+    return code;
+}
+
+double
+weft_check_seconds(lua_State *L, int arg, double missing, const char *fname,
+                   const char *name)
+{
+    double seconds;
+
+    if (missing >= 0 && lua_isnoneornil(L, arg))
+        return missing;
+    seconds = (double)lua_tonumber(L, arg);
+    if (lua_type(L, arg) != LUA_TNUMBER || !(seconds >= 0))
+        weft_argument_error(L, arg, fname, name,
+                            "seconds (a number, not negative)");
+    return seconds;
+}

@@ -1,0 +1,415 @@
+/*
+ * What the loop does for a connection whose link was named: it starts the
+ * handler, delivers messages and events, lets waiting sends go, and at the end
+ * tells everybody.  It must not know sockets or frames.
+ */
+#include "lua/l_link.h"
+
+/* ---- keeping connections alive */
+
+static uint32_t *
+hold_count(struct weft_instance *I, uint8_t why)
+{
+    if (why == WEFT_HOLD_EVENTS)
+        return &I->event_count;
+    return why == WEFT_HOLD_CLOSING ? &I->closing_count : NULL;
+}
+
+void
+weft_ws_hold(lua_State *L, struct weft_ws *ws, int index, uint8_t why)
+{
+    uint32_t *count = hold_count(ws->instance, why);
+
+    if (ws->holds & why)
+        return;
+    if (ws->holds == 0 && index != 0)
+        weft_anchor(L, ws->instance, ws, index);
+    if (count != NULL)
+        ++*count;
+    ws->holds |= why;
+}
+
+void
+weft_ws_unhold(lua_State *L, struct weft_ws *ws, uint8_t why)
+{
+    uint32_t *count = hold_count(ws->instance, why);
+
+    if (!(ws->holds & why))
+        return;
+    ws->holds &= (uint8_t)~why;
+    if (count != NULL)
+        --*count;
+    if (ws->holds == 0)
+        weft_unanchor(L, ws->instance, ws);
+}
+
+static bool
+is_closing(const struct weft_link *k)
+{
+    return k->state == WEFT_LINK_LINGER
+           || (k->state == WEFT_LINK_OPEN && k->ending != 0);
+}
+
+void
+weft_ws_update_holds(lua_State *L, struct weft_ws *ws, int index)
+{
+    struct weft_link *k = &ws->link;
+
+    if (is_closing(k)) {
+        if (index != 0 || ws->holds != 0)
+            weft_ws_hold(L, ws, index, WEFT_HOLD_CLOSING);
+    } else {
+        weft_ws_unhold(L, ws, WEFT_HOLD_CLOSING);
+    }
+    if (k->state == WEFT_LINK_CLOSED)
+        weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
+    if (weft_list_empty(&k->rooms))
+        weft_ws_unhold(L, ws, WEFT_HOLD_ROOM);
+}
+
+/* ---- the handler of a server's connection */
+
+/* A request is there: the server's Lua function takes over, as a task. */
+static void
+start_handler(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_instance *I = ws->instance;
+    struct weft_task *t;
+
+    if (ws->asked)
+        return;
+    ws->asked = true;
+    weft_push_anchored(L, I, ws); /* kept on the stack while it is served */
+    lua_getiuservalue(L, -1, 3);  /* until set_events, the handler */
+    lua_pushvalue(L, -2);
+    t = weft_task_spawn(L, I, 1);
+    t->handles = ws;
+    ws->handler = t;
+    weft_ws_hold(L, ws, -2, WEFT_HOLD_HANDLER);
+    weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
+    weft_task_start(L, t);
+}
+
+static void
+close_plainly(struct weft_ws *ws, unsigned code, enum weft_cause cause)
+{
+    weft_link_close(&ws->link, code, (struct weft_span){ "", 0 }, cause);
+}
+
+static void
+answer_500(struct weft_ws *ws)
+{
+    static const char body[] = "Internal Server Error\n";
+
+    if (weft_link_respond(&ws->link, 500, (struct weft_span){ "", 0 },
+                          (struct weft_span){ body, sizeof(body) - 1 })
+        != WEFT_OK)
+        weft_link_abort(&ws->link, WEFT_CAUSE_ERROR, NULL);
+}
+
+void
+weft_ws_handler_done(lua_State *L, struct weft_ws *ws,
+                     enum weft_task_status how)
+{
+    struct weft_link *k = &ws->link;
+
+    ws->handler = NULL;
+    if (how == WEFT_TASK_CANCELLED) {
+        if (k->state == WEFT_LINK_ASKED)
+            weft_link_abort(k, WEFT_CAUSE_CANCELLED, NULL);
+        else
+            close_plainly(ws, 1001, WEFT_CAUSE_CANCELLED);
+    } else if (k->state == WEFT_LINK_ASKED) {
+        answer_500(ws);
+    } else if (how == WEFT_TASK_FAILED) {
+        close_plainly(ws, 1011, WEFT_CAUSE_ERROR);
+    } else if (!ws->has_events) {
+        close_plainly(ws, 1000, WEFT_CAUSE_HANDLER);
+    }
+    weft_push_anchored(L, ws->instance, ws);
+    if (lua_isuserdata(L, -1))
+        weft_ws_update_holds(L, ws, lua_gettop(L));
+    weft_ws_unhold(L, ws, WEFT_HOLD_HANDLER);
+    lua_pop(L, 1);
+}
+
+/* ---- delivering */
+
+/* Messages for the task that receives: resumed at once, one resume a batch. */
+static void
+deliver(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_instance *I = ws->instance;
+    struct weft_event ev;
+    struct weft_wait *w;
+    int n;
+
+    while ((w = ws->receiver) != NULL && weft_link_has_next(&ws->link)) {
+        if (weft_turn_is_over(I)) {
+            weft_loop_again(&I->loop, &ws->link.work);
+            return;
+        }
+        if (w->task == NULL) { /* the main thread takes it itself */
+            if (weft_link_next(&ws->link, &ev) != WEFT_MORE)
+                weft_wake(w, WEFT_DONE);
+            return;
+        }
+        lua_pushvalue(w->thread, 1); /* the call's self: keeps ws alive */
+        lua_xmove(w->thread, L, 1);
+        n = weft_ws_push_received(L, ws, w->kind);
+        if (n == 0)
+            return;
+        weft_wait_end(w, WEFT_DONE);
+        weft_task_resume(L, w->task, n);
+    }
+}
+
+/* ---- events */
+
+/* Pushes events[name] and ws; false when there is no such event. */
+static bool
+push_event(lua_State *L, int events, int ws, const char *name)
+{
+    if (lua_getfield(L, events, name) != LUA_TFUNCTION) {
+        lua_pop(L, 1);
+        return false;
+    }
+    lua_pushvalue(L, ws);
+    return true;
+}
+
+static void
+run_event(lua_State *L, struct weft_ws *ws, int n)
+{
+    ws->event_running = true;
+    weft_link_want(&ws->link, false);
+    weft_task_event(L, ws->instance, ws, n);
+}
+
+static bool
+message_event(lua_State *L, struct weft_ws *ws, int events, int self)
+{
+    struct weft_link *k = &ws->link;
+    struct weft_event ev;
+    int top = lua_gettop(L);
+    bool wanted = !ws->event_failed
+                  && push_event(L, events, self, "message");
+
+    if (!wanted) { /* nobody wants it: it is read all the same */
+        if (weft_link_next(k, &ev) != WEFT_EVENT)
+            return false;
+        weft_link_taken(k);
+        return true;
+    }
+    if (weft_link_next(k, &ev) != WEFT_EVENT) {
+        lua_settop(L, top);
+        return false;
+    }
+    lua_pushlstring(L, (const char *)ev.data, ev.len);
+    lua_pushstring(L, ev.opcode == WEFT_TEXT ? "text" : "binary");
+    weft_link_taken(k);
+    ws->instance->messages--;
+    run_event(L, ws, 4);
+    return true;
+}
+
+static void
+close_event(lua_State *L, struct weft_ws *ws, int events, int self)
+{
+    const struct weft_link *k = &ws->link;
+
+    ws->event_closed = true;
+    if (push_event(L, events, self, "close")) {
+        weft_push_closed(L, k);
+        lua_remove(L, -4);
+        lua_remove(L, -3);
+        run_event(L, ws, 4);
+    }
+}
+
+static void
+failure_event(lua_State *L, struct weft_ws *ws, int events, int self)
+{
+    const struct weft_link *k = &ws->link;
+
+    ws->event_opened = true; /* it never will; this goes first once */
+    if (push_event(L, events, self, "error")) {
+        lua_pushstring(L, k->close_message != NULL ? k->close_message
+                                                   : "cancelled");
+        lua_pushstring(L, k->error != NULL ? k->error : "cancelled");
+        run_event(L, ws, 4);
+    }
+}
+
+/* One event at most; false when there is none now. */
+static bool
+next_event(lua_State *L, struct weft_ws *ws, int events, int self)
+{
+    struct weft_link *k = &ws->link;
+
+    if (k->state < WEFT_LINK_OPEN)
+        return false;
+    if (!ws->event_opened && k->state == WEFT_LINK_CLOSED
+        && k->error != NULL) {
+        failure_event(L, ws, events, self);
+        return true;
+    }
+    if (!ws->event_opened) {
+        ws->event_opened = true;
+        if (push_event(L, events, self, "open"))
+            run_event(L, ws, 2);
+        return true;
+    }
+    if (weft_link_has_next(k) && message_event(L, ws, events, self))
+        return true;
+    if (k->state == WEFT_LINK_CLOSED && !ws->event_closed) {
+        close_event(L, ws, events, self);
+        return true;
+    }
+    return false;
+}
+
+static void
+run_events(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_instance *I = ws->instance;
+    int self, events, top;
+
+    if (!ws->has_events || ws->event_running)
+        return;
+    weft_push_anchored(L, I, ws);
+    self = lua_gettop(L);
+    if (!lua_isuserdata(L, self))
+        return;
+    lua_getiuservalue(L, self, 3);
+    events = top = lua_gettop(L);
+    while (!ws->event_running) {
+        if (weft_turn_is_over(I)) {
+            weft_loop_again(&I->loop, &ws->link.work);
+            break;
+        }
+        if (!next_event(L, ws, events, self))
+            break;
+        lua_settop(L, top);
+    }
+    if (!ws->event_running) {
+        weft_link_want(&ws->link, true);
+        if (ws->event_closed)
+            weft_ws_unhold(L, ws, WEFT_HOLD_EVENTS);
+    }
+}
+
+void
+weft_ws_event_done(lua_State *L, struct weft_ws *ws, bool failed)
+{
+    ws->event_running = false;
+    if (failed) {
+        ws->event_failed = true;
+        close_plainly(ws, 1011, WEFT_CAUSE_ERROR);
+    }
+    weft_ws_update_holds(L, ws, 0);
+    weft_loop_again(&ws->instance->loop, &ws->link.work);
+}
+
+/* ---- waits */
+
+static void
+wake_waiters(struct weft_ws *ws)
+{
+    struct weft_link *k = &ws->link;
+    bool closed = k->state == WEFT_LINK_CLOSED;
+    struct weft_node *n = ws->waiters.next, *next;
+
+    for (; n != &ws->waiters; n = next) {
+        struct weft_wait *w = WEFT_CONTAINER(n, struct weft_wait, node);
+
+        next = n->next;
+        switch (w->kind) {
+        case WEFT_WAIT_OPEN:
+            if (k->state >= WEFT_LINK_OPEN)
+                weft_wake(w, WEFT_DONE);
+            break;
+        case WEFT_WAIT_CLOSE:
+        case WEFT_WAIT_CLOSED:
+            if (closed)
+                weft_wake(w, WEFT_DONE);
+            break;
+        case WEFT_WAIT_PING:
+            if (w->ping->round_trip >= 0)
+                weft_wake(w, WEFT_DONE);
+            else if (closed)
+                weft_wake(w, WEFT_CLOSED);
+            break;
+        case WEFT_WAIT_FLUSH:
+            if (closed || k->write_dead)
+                weft_wake(w, WEFT_CLOSED);
+            else if (weft_link_backlog(k) == 0)
+                weft_wake(w, WEFT_DONE);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static void
+serve_senders(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_node *n;
+    bool drain = false;
+
+    while (!weft_list_empty(&ws->senders)) {
+        n = ws->senders.next;
+        if (!weft_ws_send_waiting(L, WEFT_CONTAINER(n, struct weft_wait,
+                                                    node))) {
+            drain = true;
+            break;
+        }
+    }
+    for (n = ws->waiters.next; n != &ws->waiters; n = n->next)
+        drain = drain || WEFT_CONTAINER(n, struct weft_wait, node)->kind
+                             == WEFT_WAIT_FLUSH;
+    ws->link.drain = drain;
+}
+
+static void
+end(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_instance *I = ws->instance;
+    struct weft_node *n;
+
+    if (ws->ended)
+        return;
+    ws->ended = true;
+    weft_node_unlink(&ws->borrower);
+    weft_unanchor(L, I, &ws->borrower);
+    for (n = I->servers.next; n != &I->servers; n = n->next)
+        weft_server_check_empty(
+            WEFT_CONTAINER(n, struct weft_server, node));
+}
+
+void
+weft_ws_service(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_link *k = &ws->link;
+    int top = lua_gettop(L);
+
+    /* Lua code runs in the first three, which keep ws on the stack */
+    if (k->state == WEFT_LINK_ASKED)
+        start_handler(L, ws);
+    if (ws->receiver != NULL)
+        deliver(L, ws);
+    run_events(L, ws);
+    if (!weft_list_empty(&ws->senders) || k->drain)
+        serve_senders(L, ws);
+    if (!weft_list_empty(&ws->waiters))
+        wake_waiters(ws);
+    if (k->state == WEFT_LINK_CLOSED)
+        end(L, ws);
+    if (ws->holds != 0 || is_closing(k)) {
+        weft_push_anchored(L, ws->instance, ws);
+        weft_ws_update_holds(L, ws,
+                             lua_isuserdata(L, -1) ? lua_gettop(L) : 0);
+    }
+    lua_settop(L, top);
+}

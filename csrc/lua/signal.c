@@ -1,0 +1,192 @@
+/*
+ * SIGINT and SIGTERM, for weft.serve: between signals_begin and signals_end
+ * the first one wakes core.wait_signal and the second one kills.  It must not
+ * know what a server is.
+ *
+ * Signals belong to the process, so what is static here is weft's one
+ * exception to keeping no state of the process's: one instance at a time owns
+ * it.  The handler leaves the signal's number and wakes the loop through a
+ * pipe.
+ */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "lua/signal.h"
+#include "lua/state.h"
+#include "net/sock.h"
+
+enum { SIGNALS = 2 };
+
+/* Whoever sends one twice at once means it once: timeout(1) signals the
+ * process and then its group. */
+#define ONE_BREATH (WEFT_SECOND / 100)
+
+static const int numbers[SIGNALS] = { SIGINT, SIGTERM };
+
+static _Atomic(struct weft_instance *) owner;
+static struct sigaction before[SIGNALS];
+static volatile sig_atomic_t arrived; /* and not yet waited for; or 0 */
+static volatile sig_atomic_t wake_fd;
+static int64_t first_at; /* the handler's own; 0: none came */
+
+/* Signals ---------------------------------------------------------------- */
+
+static void
+on_signal(int number)
+{
+    int error = errno;
+    int64_t now = weft_now();
+
+    if (first_at == 0) {
+        first_at = now;
+        arrived = number;
+        weft_sock_wake((int)wake_fd);
+    } else if (now - first_at > ONE_BREATH) {
+        signal(number, SIG_DFL);
+        raise(number); /* it kills when this handler returns */
+    }
+    errno = error;
+}
+
+static void
+install(void)
+{
+    struct sigaction action = { .sa_flags = SA_RESTART };
+
+    action.sa_handler = on_signal;
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < SIGNALS; i++)
+        sigaddset(&action.sa_mask, numbers[i]);
+    for (int i = 0; i < SIGNALS; i++)
+        sigaction(numbers[i], &action, &before[i]);
+}
+
+/* False when another instance has the signals or descriptors are out. */
+static bool
+begin(struct weft_instance *I)
+{
+    struct weft_instance *nobody = NULL;
+    int fds[2];
+
+    if (!atomic_compare_exchange_strong(&owner, &nobody, I))
+        return false;
+    if (weft_sock_pipe(fds) < 0)
+        goto fail;
+    I->signal_watch = (struct weft_user_watch){ .watch = { .fd = fds[0] } };
+    if (weft_loop_watch(&I->loop, &I->signal_watch, WEFT_READABLE) != WEFT_OK)
+        goto fail_pipe;
+    I->signal_fd = fds[1];
+    wake_fd = fds[1];
+    arrived = 0;
+    first_at = 0;
+    install();
+    return true;
+
+fail_pipe:
+    weft_sock_close(&fds[0]);
+    weft_sock_close(&fds[1]);
+fail:
+    atomic_store(&owner, NULL);
+    return false;
+}
+
+void
+weft_signal_end(struct weft_instance *I)
+{
+    if (atomic_load(&owner) != I)
+        return;
+    for (int i = 0; i < SIGNALS; i++)
+        sigaction(numbers[i], &before[i], NULL);
+    if (I->loop.poller != NULL)
+        weft_loop_watch(&I->loop, &I->signal_watch, 0);
+    weft_sock_close(&I->signal_watch.watch.fd);
+    weft_sock_close(&I->signal_fd);
+    atomic_store(&owner, NULL);
+}
+
+/* The signal that nobody has waited for yet, or 0. */
+static int
+take_arrived(const struct weft_instance *I)
+{
+    int number = atomic_load(&owner) == I ? (int)arrived : 0;
+
+    if (number != 0)
+        arrived = 0;
+    return number;
+}
+
+void
+weft_signal_service(struct weft_instance *I)
+{
+    struct weft_node *n;
+    int number;
+
+    weft_sock_drain(I->signal_watch.watch.fd);
+    if (weft_list_empty(&I->signals))
+        return; /* it is kept for the next that waits */
+    number = take_arrived(I);
+    if (number == 0)
+        return;
+    for (n = I->signals.next; n != &I->signals; n = n->next)
+        WEFT_CONTAINER(n, struct weft_wait, node)->signal = number;
+    weft_wake_all(&I->signals, WEFT_DONE);
+}
+
+const char *
+weft_signal_name(int signal)
+{
+    return signal == SIGINT ? "SIGINT" : "SIGTERM";
+}
+
+/* What Lua calls --------------------------------------------------------- */
+
+/* core.signals_begin(loop) -> whether they are ours */
+static int
+core_signals_begin(lua_State *L)
+{
+    lua_pushboolean(L, begin(weft_check_instance(L, 1)));
+    return 1;
+}
+
+/* core.signals_end(loop); also when the instance is closed */
+static int
+core_signals_end(lua_State *L)
+{
+    weft_signal_end(luaL_checkudata(L, 1, WEFT_LOOP_TYPE));
+    return 0;
+}
+
+/* core.wait_signal(loop) -> "SIGINT" or "SIGTERM", or nil, "cancelled" */
+static int
+core_wait_signal(lua_State *L)
+{
+    struct weft_instance *I = weft_check_instance(L, 1);
+    int number = take_arrived(I);
+    struct weft_wait *w;
+
+    if (number != 0) {
+        lua_pushstring(L, weft_signal_name(number));
+        return 1;
+    }
+    w = weft_wait_begin(L, I, "weft.serve");
+    if (w == NULL)
+        return weft_push_failure(L, "cancelled");
+    w->kind = WEFT_WAIT_SIGNAL;
+    weft_list_add(&I->signals, &w->node);
+    return weft_wait_park(L, w, HUGE_VAL);
+}
+
+void
+weft_signal_register(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "signals_begin", core_signals_begin },
+        { "signals_end", core_signals_end },
+        { "wait_signal", core_wait_signal },
+        { NULL, NULL },
+    };
+
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,13 @@
+/*
+ * Signals for weft.serve, besides what state.h tells.
+ */
+#ifndef WEFT_LUA_SIGNAL_H
+#define WEFT_LUA_SIGNAL_H
+
+struct weft_instance;
+
+/* Puts the old handlers back if it is this instance that took the signals;
+ * for an instance that is being closed, before its loop is deinited. */
+void weft_signal_end(struct weft_instance *I);
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * What the files of the binding share: instances, tasks, waits, connections.
+ *
+ * A wait is what a task (or the main thread) is parked on.  Whoever completes
+ * it calls weft_wake(); the results are pushed when the task is resumed, by
+ * the kind of the wait.  Only task.c resumes and yields.
+ */
+#ifndef WEFT_LUA_STATE_H
+#define WEFT_LUA_STATE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "loop/link.h"
+#include "loop/listener.h"
+#include "loop/loop.h"
+#include "loop/room.h"
+
+/* One per lua_State, in the registry: what runs in it now. */
+struct weft_state {
+    int turns;              /* turns running, of all instances */
+    struct weft_task *task; /* the running task, or NULL */
+    lua_State *leaf;        /* the thread whose code runs on its behalf */
+};
+
+enum weft_wait_kind {
+    WEFT_WAIT_NONE,
+    WEFT_WAIT_RECEIVE, /* u.ws */
+    WEFT_WAIT_CHUNK,   /* u.ws */
+    WEFT_WAIT_SEND,    /* u.ws, send */
+    WEFT_WAIT_WRITE,   /* u.ws, send: a piece by a writer */
+    WEFT_WAIT_FLUSH,   /* u.ws */
+    WEFT_WAIT_PING,    /* u.ws, ping */
+    WEFT_WAIT_CLOSED,  /* u.ws: wait_closed */
+    WEFT_WAIT_CLOSE,   /* u.ws: close */
+    WEFT_WAIT_OPEN,    /* u.ws: connect */
+    WEFT_WAIT_SLEEP,
+    WEFT_WAIT_YIELD,
+    WEFT_WAIT_JOIN,    /* u.task */
+    WEFT_WAIT_TAKE,    /* u.queue */
+    WEFT_WAIT_PUT,     /* u.queue; the value is the thread's top */
+    WEFT_WAIT_FD,      /* watch */
+    WEFT_WAIT_EMPTY,   /* u.server, allow */
+    WEFT_WAIT_SIGNAL,  /* signal */
+};
+
+enum weft_outcome {
+    WEFT_WAITING,
+    WEFT_DONE,
+    WEFT_TIMEOUT,
+    WEFT_CANCELLED,
+    WEFT_CLOSED, /* what it waited on has ended */
+};
+
+struct weft_ws;
+struct weft_writer;
+struct weft_queue;
+struct weft_server;
+
+struct weft_wait {
+    enum weft_wait_kind kind;
+    enum weft_outcome outcome;
+    struct weft_instance *instance;
+    struct weft_task *task;  /* NULL: the main thread's */
+    lua_State *thread;       /* whose call it is; for weft.wrap not the task's */
+    struct weft_node node;   /* in the list of what it waits on */
+    struct weft_timer timer;
+    union {
+        struct weft_ws *ws;
+        struct weft_task *task;
+        struct weft_queue *queue;
+        struct weft_server *server;
+    } u;
+    int argument;            /* stack index of the message, in thread */
+    struct weft_writer *writer; /* of a WRITE */
+    const char *data;        /* its bytes */
+    size_t len;
+    uint8_t opcode;
+    bool last;
+    uint32_t allow;
+    int signal;
+    struct weft_ping *ping;  /* heap, for WEFT_WAIT_PING */
+    struct weft_user_watch *watch; /* heap, for WEFT_WAIT_FD */
+    uint8_t ready;           /* what the watch reported */
+};
+
+enum weft_task_status {
+    WEFT_TASK_NEW,     /* starts in the next turn */
+    WEFT_TASK_READY,   /* its wait is over */
+    WEFT_TASK_WAITING,
+    WEFT_TASK_RUNNING,
+    WEFT_TASK_DONE,
+    WEFT_TASK_FAILED,
+    WEFT_TASK_CANCELLED,
+    WEFT_TASK_IDLE,    /* in the pool of those that run events */
+};
+
+/*
+ * A userdata; user value 1: its thread, 2: the loop.  While it lives (until
+ * DONE), it is anchored by its instance.  When it is over, its thread's stack
+ * holds the results, or the error and its traceback.
+ */
+struct weft_task {
+    struct weft_instance *instance;
+    lua_State *thread;
+    enum weft_task_status status;
+    struct weft_wait wait;
+    struct weft_node queued;  /* in instance->ready or ->idle */
+    struct weft_node alive;   /* in instance->tasks */
+    struct weft_node joiners; /* waits */
+    struct weft_ws *handles;  /* the connection whose handler it runs */
+    struct weft_ws *serves;   /* the connection whose events it runs */
+    int arguments;            /* on its thread's stack, while NEW */
+    int cancels;              /* 0 none; see weft_wait_begin() */
+    bool pooled;              /* goes back to the pool when done */
+    bool watched;             /* weft.run() raises its error again */
+};
+
+/* Reasons to keep a connection alive although nobody refers to it. */
+enum {
+    WEFT_HOLD_OPENING = 1, /* a server's handshake */
+    WEFT_HOLD_HANDLER = 2,
+    WEFT_HOLD_EVENTS = 4,
+    WEFT_HOLD_ROOM = 8,
+    WEFT_HOLD_CLOSING = 16,
+};
+
+/* A userdata; user value 1: fields (lazy), 2: the loop, 3: the events. */
+struct weft_ws {
+    struct weft_link link;
+    struct weft_instance *instance;
+    uint8_t holds;
+    struct weft_wait *receiver;
+    struct weft_node senders; /* waits, first come first served */
+    struct weft_node waiters; /* flush, ping, closed, close, open */
+    struct weft_task *handler;
+    bool asked;          /* the handler was started */
+    bool has_events;
+    bool event_running;  /* one event at a time */
+    bool event_opened, event_closed;
+    bool event_failed;   /* an event raised: only close is left */
+    bool streaming;      /* ws:chunks() is in the middle of something */
+    struct weft_writer *writer; /* in the middle of a message, or NULL */
+    bool ended;          /* its end was seen to */
+    struct weft_node borrower; /* in instance->borrowers */
+    uint32_t anchored;   /* borrowed strings let go of so far */
+};
+
+/* A userdata; user value 1: the handler, 2: the loop. */
+struct weft_server {
+    struct weft_listener listener;
+    struct weft_instance *instance;
+    struct weft_node node;    /* in instance->servers */
+    struct weft_node waiters; /* WEFT_WAIT_EMPTY */
+    bool listening;
+};
+
+/* The loop userdata: an instance. */
+struct weft_instance {
+    struct weft_loop loop;
+    struct weft_state *state;
+    bool closed, stopped, in_turn;
+    bool interrupted;         /* a signal ended the last wait */
+    struct weft_node ready;   /* tasks to resume in the next turn */
+    struct weft_node batch;   /* tasks to resume in this turn */
+    struct weft_node borrowers; /* connections that send borrowed strings */
+    struct weft_node idle;    /* pooled tasks */
+    struct weft_node tasks;   /* every live task */
+    struct weft_node signals; /* WEFT_WAIT_SIGNAL */
+    struct weft_node descriptors; /* WEFT_WAIT_FD */
+    struct weft_node servers; /* every server that is not collected */
+    uint32_t task_count, server_count, event_count, closing_count;
+    struct weft_wait main;    /* the main thread's */
+    double messages;          /* left in this turn */
+    int64_t turn_ends;        /* when a bounded turn is over */
+    int signal_fd;            /* see signal.c; -1: none */
+    struct weft_user_watch signal_watch;
+};
+
+#define WEFT_TASK_TYPE "weft.Task"
+#define WEFT_WS_TYPE "weft.Connection"
+#define WEFT_LOOP_TYPE "weft.Loop"
+#define WEFT_SERVER_TYPE "weft.Listener"
+#define WEFT_QUEUE_TYPE "weft.Queue"
+#define WEFT_ROOM_TYPE "weft.Room"
+
+/* ---- util.c */
+
+/* A userdata of ours by its metatable; raises "name: argument 'x': ...". */
+void *weft_check(lua_State *L, int index, const char *type, const char *call);
+struct weft_instance *weft_check_instance(lua_State *L, int index);
+struct weft_ws *weft_check_ws(lua_State *L, int index, const char *call);
+
+/* New userdata with `values` user values, all zero, of the type. */
+void *weft_new_userdata(lua_State *L, size_t size, const char *type,
+                        int values);
+/* Makes the type's metatable; methods as __index unless NULL. */
+void weft_new_type(lua_State *L, const char *type, const luaL_Reg *meta,
+                   const luaL_Reg *methods);
+
+/* Pushes the instance's table of anchored things. */
+void weft_push_anchors(lua_State *L, struct weft_instance *I);
+/* anchors[p] = the value at index (nil: no longer). */
+void weft_anchor(lua_State *L, struct weft_instance *I, const void *p,
+                 int index);
+void weft_push_loop(lua_State *L, struct weft_instance *I);
+void weft_unanchor(lua_State *L, struct weft_instance *I, const void *p);
+/* Pushes anchors[p]: the userdata at that address, or nil. */
+void weft_push_anchored(lua_State *L, struct weft_instance *I, const void *p);
+
+/* nil, "timeout" and so on; each returns how many values it pushed. */
+int weft_push_failure(lua_State *L, const char *word);
+int weft_push_closed(lua_State *L, const struct weft_link *k);
+int64_t weft_nanoseconds(double seconds); /* math.huge: WEFT_FOREVER */
+
+/* ---- task.c */
+
+extern const char weft_mark; /* its address is what parked threads yield */
+
+struct weft_state *weft_state_of(lua_State *L);
+
+/*
+ * The wait that the call on L may use, clean.  Raises where a wait is not
+ * possible.  NULL: the task was cancelled and the call returns at once what
+ * weft_push_failure(L, "cancelled") pushes.  The call fills kind and what it
+ * waits on, links the wait's node, and ends with weft_wait_park().
+ */
+struct weft_wait *weft_wait_begin(lua_State *L, struct weft_instance *I,
+                                  const char *call);
+
+/* Whether a wait on L would block the main thread rather than park. */
+bool weft_wait_blocks(lua_State *L, struct weft_instance *I);
+
+/*
+ * Parks (or, on the main thread, turns the loop) until the wait is over, at
+ * most `seconds`.  Call it as `return weft_wait_park(...)`.
+ */
+int weft_wait_park(lua_State *L, struct weft_wait *w, double seconds);
+
+/* Ends a wait without queueing its task: the caller resumes it at once. */
+void weft_wait_end(struct weft_wait *w, enum weft_outcome outcome);
+/* Ends a wait; what it returns is pushed later, by its kind. */
+void weft_wake(struct weft_wait *w, enum weft_outcome outcome);
+void weft_wake_all(struct weft_node *waits, enum weft_outcome outcome);
+
+/* Pushes on L what a wait that is over returns; the count. (results.c) */
+int weft_push_outcome(lua_State *L, struct weft_wait *w);
+
+/* Makes a task of the function and n arguments on the top of L (popped), to
+ * start in the next turn; pushes its userdata.  Raises, leaving no task, when
+ * memory is out. */
+struct weft_task *weft_task_spawn(lua_State *L, struct weft_instance *I,
+                                  int n);
+/* Runs n values (a function and arguments) on the top of L at once in a
+ * pooled task for the connection's events. */
+void weft_task_event(lua_State *L, struct weft_instance *I,
+                     struct weft_ws *ws, int n);
+/* Starts a new task in this turn rather than in the next. */
+void weft_task_start(lua_State *L, struct weft_task *t);
+/* Resumes a parked task with the n values on the top of L. */
+void weft_task_resume(lua_State *L, struct weft_task *t, int n);
+void weft_task_cancel(lua_State *L, struct weft_task *t);
+/* Resumes tasks whose waits are over; those that were ready at the start. */
+void weft_task_run_ready(lua_State *L, struct weft_instance *I);
+/* Closes every task of an instance that is being closed. */
+void weft_task_close_all(lua_State *L, struct weft_instance *I);
+/* Reports an error by the error hook. Pops subject, traceback, error. */
+void weft_report(lua_State *L, struct weft_instance *I);
+/* Pushes a failed task's error and traceback. */
+void weft_push_task_error(lua_State *L, const struct weft_task *t);
+void weft_task_register(lua_State *L); /* types and functions of task.c */
+
+/* Closes the descriptor of a WEFT_WAIT_FD and frees it. (l_loop.c) */
+void weft_fd_release(struct weft_user_watch *watch);
+
+/* ---- turn.c */
+
+/* One turn, protected; false: it raised, and the error is on the top. */
+bool weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
+               double messages, double seconds);
+/* Whether run() would go on. */
+bool weft_instance_alive(const struct weft_instance *I);
+/* Lets Lua's own signal hook raise "interrupted!"; false: it did. */
+bool weft_let_interrupt(lua_State *L);
+
+/* ---- l_link.c and its neighbours */
+
+/* A connection userdata with an initialised link; pushed. */
+struct weft_ws *weft_ws_new(lua_State *L, int loop_index,
+                            struct weft_instance *I,
+                            struct weft_config *config, enum weft_role role);
+/* Sees to all that waits on a connection whose link was named. */
+void weft_ws_service(lua_State *L, struct weft_ws *ws);
+/* Holds or lets go of the connection as its state demands. `index`: where it
+ * is on L, or 0 when it is not there. */
+void weft_ws_update_holds(lua_State *L, struct weft_ws *ws, int index);
+void weft_ws_hold(lua_State *L, struct weft_ws *ws, int index, uint8_t why);
+void weft_ws_unhold(lua_State *L, struct weft_ws *ws, uint8_t why);
+/* Pushes the next message, or the end; 0: nothing now. */
+int weft_ws_push_received(lua_State *L, struct weft_ws *ws,
+                          enum weft_wait_kind kind);
+/* The handler of a connection has ended. */
+void weft_ws_handler_done(lua_State *L, struct weft_ws *ws,
+                          enum weft_task_status how);
+/* An event of a connection has ended; failed: it raised. */
+void weft_ws_event_done(lua_State *L, struct weft_ws *ws, bool failed);
+/* Tries to send for the wait, whose turn it is: true when that is over. */
+bool weft_ws_send_waiting(lua_State *L, struct weft_wait *w);
+/* Accepts what waits at a listener. */
+void weft_server_service(lua_State *L, struct weft_server *s);
+/* Lets go of borrowed strings that the kernel has taken. */
+void weft_ws_return_borrowed(lua_State *L, struct weft_instance *I);
+/* Whether the turn's limits are reached. */
+bool weft_turn_is_over(const struct weft_instance *I);
+/* One of a server's connections is gone. */
+void weft_server_check_empty(struct weft_server *s);
+int weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w);
+int weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws);
+
+void weft_ws_register(lua_State *L);
+void weft_field_register(lua_State *L);
+void weft_server_register(lua_State *L);
+void weft_client_register(lua_State *L);
+void weft_loop_register(lua_State *L);
+
+/* ---- l_queue.c, l_room.c, signal.c: each adds its functions to the module
+ * table on the top of the stack */
+void weft_queue_register(lua_State *L);
+void weft_room_register(lua_State *L);
+void weft_signal_register(lua_State *L);
+/* Pushes what a TAKE or PUT that is over returns. */
+int weft_queue_push_outcome(lua_State *L, struct weft_wait *w);
+/* The signal watch is ready: wakes waits. */
+void weft_signal_service(struct weft_instance *I);
+const char *weft_signal_name(int signal);
+
+#endif

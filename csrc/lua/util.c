@@ -1,0 +1,137 @@
+/*
+ * Small things that every file of the binding needs: types, anchors, and the
+ * words in which calls fail.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "lua/state.h"
+
+void *
+weft_new_userdata(lua_State *L, size_t size, const char *type, int values)
+{
+    void *p = lua_newuserdatauv(L, size, values);
+
+    memset(p, 0, size);
+    luaL_setmetatable(L, type);
+    return p;
+}
+
+void
+weft_new_type(lua_State *L, const char *type, const luaL_Reg *meta,
+              const luaL_Reg *methods)
+{
+    luaL_newmetatable(L, type);
+    luaL_setfuncs(L, meta, 0);
+    lua_pushliteral(L, "weft");
+    lua_setfield(L, -2, "__metatable");
+    if (methods != NULL) {
+        lua_newtable(L);
+        luaL_setfuncs(L, methods, 0);
+        lua_setfield(L, -2, "__index");
+    }
+    lua_pop(L, 1);
+}
+
+void *
+weft_check(lua_State *L, int index, const char *type, const char *call)
+{
+    void *p = luaL_testudata(L, index, type);
+
+    if (p == NULL)
+        luaL_error(L, "%s: argument 'self': expected a %s, got %s (call it "
+                      "with a colon)",
+                   call, type, luaL_typename(L, index));
+    return p;
+}
+
+struct weft_instance *
+weft_check_instance(lua_State *L, int index)
+{
+    struct weft_instance *I = luaL_checkudata(L, index, WEFT_LOOP_TYPE);
+
+    if (I->closed)
+        luaL_error(L, "this weft instance is closed");
+    return I;
+}
+
+void
+weft_push_anchors(lua_State *L, struct weft_instance *I)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, I);
+}
+
+void
+weft_anchor(lua_State *L, struct weft_instance *I, const void *p, int index)
+{
+    index = lua_absindex(L, index);
+    weft_push_anchors(L, I);
+    if (lua_istable(L, -1)) {
+        lua_pushvalue(L, index);
+        lua_rawsetp(L, -2, p);
+    }
+    lua_pop(L, 1);
+}
+
+void
+weft_unanchor(lua_State *L, struct weft_instance *I, const void *p)
+{
+    weft_push_anchors(L, I);
+    if (lua_istable(L, -1)) {
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, p);
+    }
+    lua_pop(L, 1);
+}
+
+void
+weft_push_anchored(lua_State *L, struct weft_instance *I, const void *p)
+{
+    weft_push_anchors(L, I);
+    if (lua_istable(L, -1))
+        lua_rawgetp(L, -1, p);
+    else
+        lua_pushnil(L);
+    lua_remove(L, -2);
+}
+
+void
+weft_push_loop(lua_State *L, struct weft_instance *I)
+{
+    weft_push_anchors(L, I);
+    if (lua_istable(L, -1)) {
+        lua_rawgeti(L, -1, 1); /* a weak table: things keep their loop, */
+        lua_rawgeti(L, -1, 1); /* the loop's own table does not */
+        lua_remove(L, -2);
+    } else {
+        lua_pushnil(L);
+    }
+    lua_remove(L, -2);
+}
+
+int
+weft_push_failure(lua_State *L, const char *word)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, word);
+    return 2;
+}
+
+int
+weft_push_closed(lua_State *L, const struct weft_link *k)
+{
+    lua_pushnil(L);
+    lua_pushliteral(L, "closed");
+    lua_pushinteger(L, k->close_code);
+    lua_pushlstring(L, k->close_reason != NULL ? k->close_reason : "",
+                    k->close_reason_len);
+    return 4;
+}
+
+int64_t
+weft_nanoseconds(double seconds)
+{
+    double ns = seconds * 1e9;
+
+    return ns >= 9.2e18 ? WEFT_FOREVER : (int64_t)ceil(ns);
+}

@@ -1,0 +1,74 @@
+/*
+ * One opening handshake as it happens, either role, without I/O: collects the
+ * head's bytes, parses them as they come, and says what they amount to.
+ *
+ * It lives on the heap only while a connection opens.  Bytes behind the head
+ * belong to the data phase; the caller takes them from weft_opening_rest().
+ */
+#ifndef WEFT_PROTO_OPENING_H
+#define WEFT_PROTO_OPENING_H
+
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/status.h"
+#include "proto/handshake.h"
+#include "proto/http.h"
+#include "proto/session.h"
+
+struct weft_opening {
+    enum weft_role role;
+    struct weft_http_head head; /* the peer's head */
+    struct weft_buf bytes;      /* its bytes and what came behind it */
+    struct weft_refusal refusal;
+    enum weft_request_kind kind; /* server: what the request asks for */
+
+    /* client */
+    struct weft_client_request request; /* spans into `storage` */
+    struct weft_buf storage;
+    struct weft_span *protocols;
+    struct weft_buf sent; /* the request head, kept for the user */
+    char key[25];
+    int protocol;         /* the agreed one's index, or -1 */
+};
+
+/* Waits for a request. NULL when memory is out. */
+struct weft_opening *weft_opening_server(uint32_t max_header,
+                                         uint32_t max_headers);
+
+/*
+ * Prepares a request, of which everything is copied but the key, which is
+ * made here.  The request's bytes are in `sent`.
+ */
+struct weft_opening *weft_opening_client(const struct weft_client_request *r,
+                                         struct weft_random *random,
+                                         uint32_t max_header,
+                                         uint32_t max_headers);
+
+/* Frees it and all it holds; NULL is fine. */
+void weft_opening_free(struct weft_opening *o);
+
+/* Adds bytes from the peer: WEFT_OK or WEFT_E_MEMORY. */
+enum weft_status weft_opening_add(struct weft_opening *o, const void *bytes,
+                                  size_t len);
+
+/*
+ * Looks at what was added.  WEFT_MORE: the head is not complete.  WEFT_OK: a
+ * server has a request of `kind` to answer; a client's handshake is complete.
+ * WEFT_E_HEAD: refused for the reason in `refusal`; a server answers with its
+ * status, a client fails (its status is the response's, 0 when there was none
+ * to read).  WEFT_E_MEMORY.  A client passes over interim responses (1xx but
+ * 101), all of which together stay within its limits.
+ */
+enum weft_status weft_opening_read(struct weft_opening *o);
+
+/* The head's own bytes, once complete. */
+struct weft_span weft_opening_head(const struct weft_opening *o);
+
+/* What came behind the head. */
+struct weft_span weft_opening_rest(const struct weft_opening *o);
+
+/* The value of the first field of that name (lower case), or an empty span. */
+struct weft_span weft_opening_field(const struct weft_opening *o,
+                                    const char *name);
+
+#endif

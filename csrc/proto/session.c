@@ -1,0 +1,234 @@
+/*
+ * Reading (RFC 6455, sections 5 to 8).  It must not know where the bytes come
+ * from, nor when.
+ *
+ * A fault depends on the bytes alone, not on how they were cut: what a byte
+ * of a head shows is judged before what a later byte shows.
+ */
+#include "proto/session.h"
+
+#include <string.h>
+
+#include "proto/mask.h"
+#include "proto/session_inner.h"
+
+void
+weft_session_init(struct weft_session *s, enum weft_role role,
+                  const struct weft_limits *limits,
+                  struct weft_random *random)
+{
+    *s = (struct weft_session){
+        .role = role, .limits = limits, .random = random
+    };
+}
+
+void
+weft_session_deinit(struct weft_session *s)
+{
+    weft_outq_deinit(&s->out);
+    weft_buf_deinit(&s->message);
+    s->lent = s->pong_held = false;
+    s->state = WEFT_READ_NOTHING;
+    s->muted = true;
+}
+
+/* Heads ----------------------------------------------------------------- */
+
+/*
+ * Judges s->frame, as far as len bytes of its head are there, by what came
+ * before it and by the role, in the order of the bytes.  `rc` is what
+ * weft_frame_read() made of them.
+ */
+static enum weft_status
+check_head(const struct weft_session *s, size_t len, enum weft_status rc)
+{
+    const struct weft_frame *f = &s->frame;
+
+    if (rc == WEFT_E_OPCODE || rc == WEFT_E_CONTROL_FRAGMENTED)
+        return rc;
+    if (f->reserved != 0) /* 5.2: no extension gave them a meaning */
+        return WEFT_E_RESERVED_BITS;
+    if (f->opcode == WEFT_CONTINUATION && s->opcode == 0)
+        return WEFT_E_CONTINUATION;
+    if ((f->opcode == WEFT_TEXT || f->opcode == WEFT_BINARY) && s->opcode != 0)
+        return WEFT_E_INTERLEAVED;
+    if (len >= 2 && f->masked != (s->role == WEFT_SERVER))
+        return f->masked ? WEFT_E_MASKED : WEFT_E_UNMASKED;
+    return rc;
+}
+
+/* Counts a data frame's head into its message, within the limits. */
+static enum weft_status
+begin_data(struct weft_session *s)
+{
+    const struct weft_limits *limits = s->limits;
+    uint64_t len = s->frame.len;
+
+    if (s->frame.opcode != WEFT_CONTINUATION) {
+        s->opcode = s->frame.opcode;
+        s->fragments = 0;
+        s->message_len = 0;
+        s->utf8 = (struct weft_utf8){ 0 };
+        s->begun = false;
+    }
+    if (len > limits->max_frame)
+        return WEFT_E_FRAME_TOO_BIG;
+    if (len > limits->max_message ||
+        s->message_len > limits->max_message - len)
+        return WEFT_E_MESSAGE_TOO_BIG;
+    if (s->fragments >= limits->max_fragments)
+        return WEFT_E_TOO_MANY_FRAGMENTS;
+    s->message_len += len;
+    s->fragments++;
+    return WEFT_OK;
+}
+
+static enum weft_status
+read_head(struct weft_session *s, struct weft_input *in)
+{
+    const uint8_t *bytes = in->data;
+    size_t len = in->len, kept = s->head_len, size = 0;
+    enum weft_status rc;
+
+    if (len == 0)
+        return WEFT_MORE;
+    if (kept > 0) {
+        len = weft_least(len, WEFT_FRAME_HEAD_MAX - kept);
+        memcpy(s->head + kept, in->data, len);
+        bytes = s->head;
+        len += kept;
+    }
+    rc = check_head(s, len, weft_frame_read(&s->frame, bytes, len, &size));
+    if (rc == WEFT_MORE) { /* under 14 bytes, so that is all the input */
+        if (kept == 0)
+            memcpy(s->head, bytes, len);
+        s->head_len = (uint8_t)len;
+        weft_input_advance(in, in->len);
+    }
+    if (rc != WEFT_OK)
+        return rc;
+    s->head_len = 0;
+    weft_input_advance(in, size - kept);
+    s->frame_at = 0;
+    s->state = WEFT_READ_PAYLOAD;
+    return s->frame.opcode < WEFT_CLOSE ? begin_data(s) : WEFT_OK;
+}
+
+/* All of it ------------------------------------------------------------- */
+
+static enum weft_status
+fault(struct weft_session *s, struct weft_input *in, enum weft_status rc)
+{
+    s->failure = rc;
+    s->state = WEFT_READ_NOTHING;
+    s->opcode = 0;
+    weft_buf_deinit(&s->message);
+    weft_input_advance(in, in->len);
+    return rc;
+}
+
+/* Apart, so that a short message does not pay for its registers. */
+static __attribute__((noinline)) enum weft_status
+read_any(struct weft_session *s, struct weft_input *in, struct weft_event *ev)
+{
+    enum weft_status rc = WEFT_OK;
+
+    if (s->lent) {
+        weft_buf_deinit(&s->message);
+        s->lent = false;
+    }
+    if (weft_session_collected(s) && s->state < WEFT_READ_FAULT)
+        return weft_session_lend(s, ev, false);
+    while (rc == WEFT_OK) {
+        switch (s->state) {
+        case WEFT_READ_HEAD:
+            rc = read_head(s, in);
+            break;
+        case WEFT_READ_PAYLOAD:
+            if (s->frame.opcode < WEFT_CLOSE)
+                rc = weft_session_read_data(s, in, ev);
+            else
+                rc = weft_session_read_control(s, in, ev);
+            break;
+        case WEFT_READ_FAULT:
+            rc = s->failure;
+            break;
+        case WEFT_READ_NOTHING: /* 1.4: what follows a close is discarded */
+            weft_input_advance(in, in->len);
+            rc = WEFT_MORE;
+            break;
+        }
+    }
+    return rc < 0 ? fault(s, in, rc) : rc;
+}
+
+/*
+ * The common case at a glance: a message in one short frame that lies whole in
+ * the input.  What is not plainly that, and good, goes the long way, which
+ * also finds the words for what is wrong with it.
+ */
+static inline bool
+short_message(const struct weft_session *s, const struct weft_input *in,
+              size_t *head, size_t *len)
+{
+    const struct weft_limits *limits = s->limits;
+    unsigned mask = s->role == WEFT_SERVER ? 0x80 : 0;
+
+    if (s->state != WEFT_READ_HEAD || s->head_len > 0 || s->opcode != 0 ||
+        s->lent || s->streaming || in->len < 2)
+        return false;
+    *head = mask != 0 ? 6 : 2;
+    *len = in->data[1] ^ mask; /* over 127 when the mask bit is wrong */
+    return (in->data[0] == 0x81 || in->data[0] == 0x82) && *len < 126 &&
+           in->len >= *head + *len && *len <= limits->max_frame &&
+           *len <= limits->max_message && limits->max_fragments > 0;
+}
+
+static inline enum weft_status
+take_short(struct weft_input *in, struct weft_event *ev, size_t head,
+           size_t len)
+{
+    uint8_t *bytes = in->data, *data = bytes + head;
+    struct weft_utf8 utf8 = { 0 };
+
+    if (head > 2)
+        weft_mask(data, len, bytes + 2, 0);
+    if (bytes[0] == 0x81 && (weft_utf8_check(&utf8, data, len) < len ||
+                             !weft_utf8_complete(&utf8)))
+        return WEFT_E_UTF8;
+    *ev = (struct weft_event){
+        .type = WEFT_EVENT_MESSAGE, .opcode = bytes[0] & 15, .last = true,
+        .data = data, .len = len
+    };
+    in->data = data + len;
+    in->len -= head + len;
+    return WEFT_EVENT;
+}
+
+enum weft_status
+weft_session_read(struct weft_session *s, struct weft_input *in,
+                  struct weft_event *ev)
+{
+    size_t head, len;
+    enum weft_status rc;
+
+    if (!short_message(s, in, &head, &len))
+        return read_any(s, in, ev);
+    rc = take_short(in, ev, head, len);
+    return rc < 0 ? fault(s, in, rc) : rc;
+}
+
+bool
+weft_session_pending(const struct weft_session *s)
+{
+    switch (s->state) {
+    case WEFT_READ_HEAD:
+        return weft_session_collected(s);
+    case WEFT_READ_PAYLOAD:
+        return s->frame_at == s->frame.len || weft_session_collected(s);
+    case WEFT_READ_FAULT:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,46 @@
+/*
+ * What the session's own files share.  Nobody else includes it.
+ */
+#ifndef WEFT_PROTO_SESSION_INNER_H
+#define WEFT_PROTO_SESSION_INNER_H
+
+#include "proto/session.h"
+
+static inline void
+weft_input_advance(struct weft_input *in, size_t n)
+{
+    if (n > 0) { /* there may be no data at all */
+        in->data += n;
+        in->len -= n;
+    }
+}
+
+static inline size_t
+weft_least(size_t a, uint64_t b)
+{
+    return a < b ? a : (size_t)b;
+}
+
+/* Whether part of a message waits that streaming was turned on in. */
+static inline bool
+weft_session_collected(const struct weft_session *s)
+{
+    return s->streaming && !s->lent && weft_buf_len(&s->message) > 0;
+}
+
+/*
+ * Work through the payload of s->frame, which is of that kind, as far as the
+ * input goes.  WEFT_OK: go on by s->state; else as weft_session_read().
+ */
+enum weft_status weft_session_read_control(struct weft_session *s,
+                                           struct weft_input *in,
+                                           struct weft_event *ev);
+enum weft_status weft_session_read_data(struct weft_session *s,
+                                        struct weft_input *in,
+                                        struct weft_event *ev);
+
+/* Lends what has been collected; `last` if it completes the message. */
+enum weft_status weft_session_lend(struct weft_session *s,
+                                   struct weft_event *ev, bool last);
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * Writing (RFC 6455, sections 5 and 7).  It must not know how the bytes leave,
+ * nor what is being read.
+ *
+ * A frame is queued whole or not at all: what can fail comes before the first
+ * byte counts.
+ */
+#include "proto/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "proto/mask.h"
+
+enum { COPIED_CHUNK = 1024 }; /* up to here copying is cheaper than a span */
+
+/* 5.3: each frame of a client has a mask of its own. */
+static enum weft_status
+draw_mask(struct weft_session *s, struct weft_frame *f)
+{
+    if (s->role == WEFT_SERVER)
+        return WEFT_OK;
+    f->masked = true;
+    return weft_random_bytes(s->random, f->key, sizeof(f->key));
+}
+
+/* What most messages of a server are: one frame under 126 bytes. */
+static inline bool
+queue_short(struct weft_session *s, unsigned opcode, const void *data,
+            size_t len)
+{
+    uint8_t *to = weft_outq_reserve(&s->out, 2 + len);
+
+    if (to == NULL)
+        return false;
+    to[0] = (uint8_t)(0x80 | opcode);
+    to[1] = (uint8_t)len;
+    if (len > 0)
+        memcpy(to + 2, data, len);
+    weft_outq_commit(&s->out, 2 + len);
+    return true;
+}
+
+static enum weft_status
+queue_frame(struct weft_session *s, unsigned opcode, bool fin,
+            const void *data, size_t len)
+{
+    struct weft_frame f = {
+        .fin = fin, .opcode = (uint8_t)opcode, .len = len
+    };
+    enum weft_status rc = draw_mask(s, &f);
+    uint8_t *to;
+    size_t head;
+
+    if (rc != WEFT_OK)
+        return rc;
+    if (len > SIZE_MAX - WEFT_FRAME_HEAD_MAX)
+        return WEFT_E_MEMORY;
+    to = weft_outq_reserve(&s->out, WEFT_FRAME_HEAD_MAX + len);
+    if (to == NULL)
+        return WEFT_E_MEMORY;
+    head = weft_frame_write(&f, to);
+    if (f.masked)
+        weft_mask_copy(to + head, data, len, f.key, 0);
+    else if (len > 0)
+        memcpy(to + head, data, len);
+    weft_outq_commit(&s->out, head + len);
+    return WEFT_OK;
+}
+
+static struct weft_frame
+whole_frame(enum weft_opcode opcode, size_t len)
+{
+    return (struct weft_frame){
+        .fin = true, .opcode = (uint8_t)opcode, .len = len
+    };
+}
+
+/* Messages -------------------------------------------------------------- */
+
+static enum weft_status
+may_send_message(const struct weft_session *s)
+{
+    if (s->muted)
+        return WEFT_E_CLOSED;
+    return s->out_opcode != 0 ? WEFT_E_BUSY : WEFT_OK;
+}
+
+enum weft_status
+weft_session_send(struct weft_session *s, enum weft_opcode opcode,
+                  const void *data, size_t len)
+{
+    enum weft_status rc = may_send_message(s);
+
+    if (rc != WEFT_OK)
+        return rc;
+    if (s->role == WEFT_SERVER && len < 126 &&
+        queue_short(s, opcode, data, len))
+        return WEFT_OK;
+    return queue_frame(s, opcode, true, data, len);
+}
+
+enum weft_status
+weft_session_send_borrowed(struct weft_session *s, enum weft_opcode opcode,
+                           const void *data, size_t len)
+{
+    struct weft_frame f = whole_frame(opcode, len);
+    enum weft_status rc = may_send_message(s);
+    uint8_t *to;
+
+    if (rc != WEFT_OK)
+        return rc;
+    if (s->role == WEFT_CLIENT)
+        return queue_frame(s, opcode, true, data, len);
+    rc = weft_outq_prepare_ref(&s->out);
+    if (rc != WEFT_OK)
+        return rc;
+    to = weft_outq_reserve(&s->out, WEFT_FRAME_HEAD_MAX);
+    if (to == NULL)
+        return WEFT_E_MEMORY;
+    weft_outq_commit(&s->out, weft_frame_write(&f, to));
+    return weft_outq_add_borrowed(&s->out, data, len);
+}
+
+enum weft_status
+weft_session_send_chunk(struct weft_session *s, struct weft_chunk *frame)
+{
+    enum weft_status rc = may_send_message(s);
+    uint8_t *to;
+
+    assert(s->role == WEFT_SERVER); /* 5.3: the chunk is not masked */
+    if (rc != WEFT_OK)
+        return rc;
+    if (frame->len > COPIED_CHUNK)
+        return weft_outq_add_chunk(&s->out, frame);
+    to = weft_outq_reserve(&s->out, frame->len);
+    if (to == NULL)
+        return WEFT_E_MEMORY;
+    memcpy(to, frame->bytes, frame->len);
+    weft_outq_commit(&s->out, frame->len);
+    return WEFT_OK;
+}
+
+struct weft_chunk *
+weft_session_frame_chunk(enum weft_opcode opcode, const void *data, size_t len)
+{
+    struct weft_frame f = whole_frame(opcode, len);
+    uint8_t head[WEFT_FRAME_HEAD_MAX];
+    size_t size = weft_frame_write(&f, head);
+    struct weft_chunk *c;
+
+    if (len > SIZE_MAX - size)
+        return NULL;
+    c = weft_chunk_new(size + len);
+    if (c == NULL)
+        return NULL;
+    memcpy(c->bytes, head, size);
+    if (len > 0)
+        memcpy(c->bytes + size, data, len);
+    return c;
+}
+
+enum weft_status
+weft_session_write(struct weft_session *s, enum weft_opcode opcode,
+                   const void *data, size_t len, bool last)
+{
+    bool first = s->out_opcode == 0;
+    enum weft_status rc;
+
+    if (s->muted)
+        return WEFT_E_CLOSED;
+    rc = queue_frame(s, first ? opcode : WEFT_CONTINUATION, last, data, len);
+    if (rc != WEFT_OK)
+        return rc;
+    if (first)
+        s->out_opcode = (uint8_t)opcode;
+    if (last)
+        s->out_opcode = 0;
+    return WEFT_OK;
+}
+
+/* Control frames -------------------------------------------------------- */
+
+static enum weft_status
+queue_control(struct weft_session *s, enum weft_opcode opcode,
+              const void *data, size_t len)
+{
+    if (s->muted)
+        return WEFT_E_CLOSED;
+    if (len > WEFT_CONTROL_MAX) /* 5.5 */
+        return WEFT_E_CONTROL_TOO_LONG;
+    return queue_frame(s, opcode, true, data, len);
+}
+
+enum weft_status
+weft_session_ping(struct weft_session *s, const void *data, size_t len)
+{
+    return queue_control(s, WEFT_PING, data, len);
+}
+
+enum weft_status
+weft_session_pong(struct weft_session *s, const void *data, size_t len)
+{
+    return queue_control(s, WEFT_PONG, data, len);
+}
+
+/* When memory is out the pong is lost; the next ping asks again. */
+static void
+queue_held_pong(struct weft_session *s)
+{
+    if (s->pong_held)
+        weft_session_pong(s, s->pong, s->pong_len);
+    s->pong_held = false;
+}
+
+void
+weft_session_set_blocked(struct weft_session *s, bool blocked)
+{
+    s->blocked = blocked;
+    if (!blocked)
+        queue_held_pong(s);
+}
+
+enum weft_status
+weft_session_close(struct weft_session *s, unsigned code, const void *reason,
+                   size_t len)
+{
+    uint8_t body[WEFT_CONTROL_MAX];
+    size_t size = 0;
+    enum weft_status rc;
+
+    if (s->muted)
+        return s->close_sent ? WEFT_OK : WEFT_E_CLOSED;
+    if (len > WEFT_REASON_MAX)
+        return WEFT_E_CONTROL_TOO_LONG;
+    queue_held_pong(s); /* it cannot come after the close */
+    if (code != 1005) { /* 7.4.1: 1005 stands for no code and is not sent */
+        weft_store16(body, (uint16_t)code);
+        if (len > 0)
+            memcpy(body + 2, reason, len);
+        size = 2 + len;
+    }
+    rc = queue_control(s, WEFT_CLOSE, body, size);
+    if (rc != WEFT_OK)
+        return rc;
+    s->close_sent = s->muted = true;
+    s->sent_code = (uint16_t)code;
+    return WEFT_OK;
+}
+
+void
+weft_session_fail(struct weft_session *s, enum weft_status failure)
+{
+    if (s->failure == 0)
+        s->failure = failure;
+    weft_session_close(s, (unsigned)weft_status_close_code(failure), NULL, 0);
+    s->state = WEFT_READ_NOTHING;
+    s->muted = true; /* also when memory was out */
+}

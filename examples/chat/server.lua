@@ -1,0 +1,84 @@
+-- A chat: one page for everybody who opens it, over one WebSocket each.
+--
+--   make demo, or: lua5.4 examples/chat/server.lua [PORT]
+--
+-- What the server sends is a line of words with tabs between.  Everybody may
+-- read along; who wants to talk first sends a name, until one is free, and from
+-- then on what there is to say.
+local weft = require "weft"
+
+local folder = arg[0]:match "^(.*)/" or "."
+local file = assert(io.open(folder .. "/index.html", "rb"))
+local page = file:read "a"
+file:close()
+
+local room = weft.room()
+
+-- The names of those who have one, in order.
+local function names()
+  local list = {}
+  for _, ws in ipairs(room:members()) do
+    list[#list + 1] = ws.name
+  end
+  table.sort(list)
+  return list
+end
+
+local function is_free(wish)
+  for _, name in ipairs(names()) do
+    if name:lower() == wish:lower() then
+      return false
+    end
+  end
+  return true
+end
+
+-- Asks until the client has a name of its own; nil when it leaves instead.
+local function agree_on_name(ws)
+  for wish in ws:messages() do
+    wish = wish:gsub("%c", " "):match "^%s*(.-)%s*$"
+    if wish == "" or #wish > 40 then
+      ws:send "refused\tA name has 1 to 40 characters."
+    elseif not is_free(wish) then
+      ws:send("refused\t" .. wish .. " is taken.")
+    else
+      return wish
+    end
+  end
+end
+
+local function tell_members()
+  room:send("members\t" .. table.concat(names(), "\t"))
+end
+
+local function chat(ws)
+  room:join(ws)
+  tell_members()
+  ws.name = agree_on_name(ws)
+  if not ws.name then
+    return
+  end
+  ws:send("welcome\t" .. ws.name)
+  room:send("joined\t" .. ws.name)
+  tell_members()
+  for text in ws:messages() do
+    room:send("said\t" .. ws.name .. "\t" .. text)
+  end
+  room:send("left\t" .. ws.name) -- whose connection has closed, and left the room
+  tell_members()
+end
+
+local server = assert(weft.listen {
+  host = os.getenv "HOST" or "127.0.0.1",
+  port = tonumber(arg[1] or os.getenv "PORT" or 8080),
+  max_message = 4096,
+  websocket = { ["/chat"] = chat },
+  http = {
+    ["/"] = function()
+      return 200, { ["Content-Type"] = "text/html; charset=utf-8" }, page
+    end,
+  },
+})
+print("open " .. server:url():gsub("^ws", "http"))
+io.stdout:flush()
+weft.serve(server)

@@ -1,0 +1,81 @@
+--- `weft echo`: an echo server.  Internal.
+
+local echo = {}
+
+echo.usage = [[
+usage: weft echo [OPTION]...
+An echo server; it prints the URL it listens on. SIGINT or SIGTERM ends it.
+
+  --host HOST          the address to listen on (127.0.0.1; * is every one)
+  --port PORT          (8080; 0 picks a free one)
+  --unix PATH          listen on this Unix-domain socket instead
+  --max-message BYTES  the longest message (1048576)
+  --max-fragments N    the most frames of a message (1024)
+  --ping-interval S    seconds between keepalive pings (20), or off
+]]
+
+local function text(value)
+  return value ~= "" and value or nil
+end
+
+local function whole(low, high)
+  return function(value)
+    local number = value:find("^%d+$") and math.tointeger(tonumber(value))
+    return number and number >= low and number <= high and number or nil
+  end
+end
+
+local function interval(value)
+  local number = tonumber(value)
+  if value == "off" then
+    return false
+  end
+  return number and number > 0 and number or nil
+end
+
+echo.arguments = 0
+echo.options = {
+  ["--host"] = { key = "host", value = text, expected = "an address" },
+  ["--port"] = { key = "port", value = whole(0, 65535), expected = "a port" },
+  ["--unix"] = { key = "unix", value = text, expected = "a path" },
+  ["--max-message"] = { key = "max_message", value = whole(1, math.maxinteger),
+                        expected = "bytes" },
+  ["--max-fragments"] = { key = "max_fragments", value = whole(1, math.maxinteger),
+                          expected = "a number" },
+  ["--ping-interval"] = { key = "ping_interval", value = interval,
+                          expected = "seconds or off" },
+  ["--tls-self-signed"] = { later = true },
+  ["--cert"] = { later = true },
+  ["--key"] = { later = true },
+  ["--compression"] = { later = true },
+  ["--sliding"] = { later = true },
+  ["--workers"] = { later = true },
+}
+
+--- Serves until a signal comes.
+---@param weft weft
+---@param options table for weft.listen
+---@return integer status
+function echo.run(weft, options)
+  if options.unix and (options.host or options.port) then
+    io.stderr:write("weft echo: --unix goes without --host and --port\n", echo.usage)
+    return 2
+  end
+  options.origins = "*" -- an echo tells nobody anything
+  options.websocket = function(ws)
+    for message, kind in ws:messages() do
+      ws:send(message, kind)
+    end
+  end
+  local server, message = weft.listen(options)
+  if not server then
+    io.stderr:write("weft echo: ", message, "\n")
+    return 1
+  end
+  io.stdout:write("listening on ", server:url(), "\n")
+  io.stdout:flush()
+  weft.serve(server)
+  return 0
+end
+
+return echo

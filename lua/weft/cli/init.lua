@@ -1,0 +1,108 @@
+--- The command line: `weft COMMAND ...`.  Internal; bin/weft calls it.
+
+local weft = require "weft"
+
+local usage = [[
+usage: weft COMMAND [OPTION]...
+
+  weft echo             an echo server
+  weft connect URL      lines of stdin out, messages in
+  weft COMMAND --help   the options of a command
+  weft --version
+]]
+
+local commands = {
+  echo = "weft.cli.echo",
+  connect = "weft.cli.connect",
+}
+local later = { serve = true, bench = true }
+
+-- What is wrong with a command line: on stderr, exit status 2.
+local function misuse(name, message, text)
+  io.stderr:write(name, ": ", message, "\n", text)
+  return 2
+end
+
+-- Sorts arguments into options and the rest.  An option is a table of `key`,
+-- `value` (a function from the text to a value, or nil when it is no good),
+-- `expected`, `list` (may come more than once) or `later`.
+local function parse(options, arguments, from)
+  local values, rest = {}, {}
+  local i = from
+  while i <= #arguments do
+    local word = arguments[i]
+    local name, text = word:match("^(%-%-[^=]+)=(.*)$")
+    local option = options[name or word]
+    if word == "--" then
+      table.move(arguments, i + 1, #arguments, #rest + 1, rest)
+      break
+    elseif word == "-" or word:sub(1, 1) ~= "-" then
+      rest[#rest + 1] = word
+    elseif not option then
+      return nil, "unknown option " .. (name or word)
+    elseif option.later then
+      return nil, "option " .. (name or word) .. " is not supported yet"
+    elseif not option.value then
+      if text then
+        return nil, "option " .. name .. " takes no value"
+      end
+      values[option.key] = true
+    else
+      if not text then
+        i = i + 1
+        text = arguments[i]
+      end
+      local value = text and option.value(text)
+      if value == nil then
+        return nil, ("option %s: expected %s"):format(name or word, option.expected)
+      elseif option.list then
+        values[option.key] = values[option.key] or {}
+        table.insert(values[option.key], value)
+      else
+        values[option.key] = value
+      end
+    end
+    i = i + 1
+  end
+  return values, rest
+end
+
+--- Runs a command line; returns the exit status: 0, 1 for a failure, 2 for a
+--- command line that is wrong.
+---@param arguments string[]
+---@return integer
+return function(arguments)
+  local name = arguments[1]
+  if name == "--help" or name == "-h" then
+    io.stdout:write(usage)
+    return 0
+  elseif name == "--version" then
+    print(weft._VERSION)
+    return 0
+  elseif not name then
+    return misuse("weft", "expected a command", usage)
+  elseif later[name] then
+    return misuse("weft", "the command " .. name .. " is not supported yet", usage)
+  elseif not commands[name] then
+    return misuse("weft", "unknown command " .. name, usage)
+  end
+
+  local command = require(commands[name])
+  for i = 2, #arguments do
+    if arguments[i] == "--help" then
+      io.stdout:write(command.usage)
+      return 0
+    elseif arguments[i] == "--" then
+      break
+    end
+  end
+  local values, rest = parse(command.options, arguments, 2)
+  if not values then
+    return misuse("weft " .. name, rest, command.usage)
+  elseif #rest ~= command.arguments then
+    local what = #rest > command.arguments and "unexpected argument " .. rest[#rest]
+                 or "expected " .. command.expected
+    return misuse("weft " .. name, what, command.usage)
+  end
+  return command.run(weft, values, table.unpack(rest))
+end

@@ -1,0 +1,114 @@
+--- What a user gives to handle connections and requests: functions, tables of
+--- events, and routes of those.  Internal.
+
+local core = require "weft.core"
+local routes = require "weft.routes"
+
+local handlers = {}
+
+local event_names = { open = true, message = true, close = true, error = true }
+
+--- Checks a table of events and returns a copy of it; raises when a key is no
+--- event or a value no function.
+---@param where string what the table was given to
+---@param given any
+---@param level integer
+---@return table
+function handlers.events(where, given, level)
+  local events = {}
+  for name, callback in pairs(given) do
+    if not event_names[name] then
+      error(("%s: unknown event '%s' (expected open, message, close, error)")
+            :format(where, tostring(name)), level + 1)
+    elseif type(callback) ~= "function" then
+      error(("%s: event '%s': expected a function, got %s")
+            :format(where, name, type(callback)), level + 1)
+    end
+    events[name] = callback
+  end
+  if next(events) == nil then
+    error(where .. ": expected a table of events (open, message, close, error),"
+          .. " got an empty one", level + 1)
+  end
+  return events
+end
+
+local function is_route(key)
+  return type(key) == "string" and key:sub(1, 1) == "/"
+end
+
+-- Whether all keys of a table are routes; raises when only some are.
+local function are_routes(where, given, level)
+  local some, all = false, true
+  for key in pairs(given) do
+    some = some or is_route(key)
+    all = all and is_route(key)
+  end
+  if some and not all then
+    error(where .. ": expected either routes (each begins with '/') or events,"
+          .. " got a mixture", level + 1)
+  end
+  return some
+end
+
+-- A handler as a function of the open connection.
+local function runner(where, given, level)
+  if type(given) == "function" then
+    return given
+  elseif type(given) ~= "table" then
+    error(("%s: expected a function or a table of events, got %s")
+          :format(where, type(given)), level + 1)
+  end
+  local events = handlers.events(where, given, level + 1)
+  return function(ws)
+    core.set_events(ws, events)
+  end
+end
+
+local function compile(where, given, level, each)
+  local compiled = {}
+  for pattern, handler in pairs(given) do
+    compiled[pattern] = each(where .. " '" .. pattern .. "'", handler, level + 1)
+  end
+  return routes.compile(where, compiled, level + 1)
+end
+
+--- Checks the `websocket` option.  Returns a function to run with each open
+--- connection, or nil and a function from path to that and the parameters.
+---@param where string
+---@param given function|table
+---@param level integer
+---@return function|nil, function|nil
+function handlers.websocket(where, given, level)
+  if type(given) == "table" and are_routes(where, given, level + 1) then
+    return nil, compile(where, given, level + 1, runner)
+  end
+  return runner(where, given, level + 1), nil
+end
+
+local function page(where, given, level)
+  if type(given) ~= "function" then
+    error(("%s: expected a function, got %s"):format(where, type(given)),
+          level + 1)
+  end
+  return given
+end
+
+--- Checks the `http` option.  Returns a function to call with each request, or
+--- nil and a function from path to that and the parameters.
+---@param where string
+---@param given function|table
+---@param level integer
+---@return function|nil, function|nil
+function handlers.http(where, given, level)
+  if type(given) == "table" then
+    if not are_routes(where, given, level + 1) then
+      error(where .. ": expected a function or routes (each begins with '/')",
+            level + 1)
+    end
+    return nil, compile(where, given, level + 1, page)
+  end
+  return page(where, given, level + 1), nil
+end
+
+return handlers

@@ -1,0 +1,269 @@
+--- WebSockets for Lua: a C core under an API in which application logic is
+--- written as coroutines.
+---
+--- Calls on open things fail with nil and a word ("closed", "timeout", "full",
+--- "connecting", "cancelled"), openers with nil, a sentence and a code; a
+--- programming mistake raises at the caller's line.
+
+local core = require "weft.core"
+local check = require "weft.check"
+local client = require "weft.client"
+local descriptor = require "weft.descriptor"
+local errors = require "weft.errors"
+local specs = require "weft.options"
+local http = require "weft.http"
+local pair = require "weft.pair"
+local protocol = require "weft.protocol"
+local server = require "weft.server"
+local serving = require "weft.serving"
+local wrap = require "weft.wrap"
+
+-- What a later version brings; until then a call says so.
+local later = { "reconnecting", "static", "fallback", "metrics", "worker_id" }
+
+local wait_modes = { r = "r", w = "w", rw = "rw", wr = "rw" }
+
+local function wait_mode(value)
+  return wait_modes[value], "'r', 'w' or 'rw'"
+end
+
+local queue_limit = check.whole(1, math.huge, "a whole number, 1 or more, or math.huge")
+
+local function new()
+  local loop = core.loop(os.getenv("WEFT_POLLER") == "poll")
+  local reporter = errors.new()
+  local serves = serving.new(loop)
+
+  core.hooks(loop, {
+    error = reporter.report,
+    request = function(ws)
+      local head = core.head(ws, "request")
+      return head and http.request(head)
+    end,
+    response = function(ws)
+      local head = core.head(ws, "response")
+      return head and http.response(head, core.body(ws))
+    end,
+  })
+
+  --- A WebSocket library. `require "weft"` gives the default instance;
+  --- `weft.new()` makes independent ones. Functions are called with a dot.
+  ---@class weft
+  ---@field _VERSION string "weft 1.0.0"
+  ---@field loop weft.Loop the event loop
+  ---@field protocol weft.protocol the protocol without I/O
+  ---@field adapters table<string, any> for a later version: reading it raises
+  local weft = {
+    _VERSION = "weft 1.0.0",
+    loop = loop,
+    protocol = protocol,
+    adapters = setmetatable({}, {
+      __index = function(_, name)
+        error("weft.adapters." .. tostring(name) .. " is not supported yet", 2)
+      end,
+    }),
+  }
+
+  for _, name in ipairs(later) do
+    weft[name] = function()
+      error("weft." .. name .. " is not supported yet", 2)
+    end
+  end
+
+  --- Makes an independent instance, with its own loop. Objects belong to their
+  --- instance; mixing them raises.
+  ---@return weft
+  function weft.new()
+    return new()
+  end
+
+  --- Closes this instance: its connections are aborted, its servers closed, its
+  --- tasks cancelled.
+  function weft.close()
+    core.close(loop)
+  end
+
+  --- Binds, and accepts connections as long as the loop runs. Never waits.
+  ---@param options weft.ListenOptions
+  ---@return weft.Server|nil server
+  ---@return string? message a sentence, when it failed
+  ---@return string? code "in_use", "permission", "dns" or "system"
+  function weft.listen(options)
+    local checked = server.check(specs.listen, "weft.listen", options, 2)
+    return server.open(loop, checked)
+  end
+
+  --- Listens, and runs the loop until the server has closed: `weft.serve {
+  --- port = 8080, websocket = handler }`, or short `weft.serve(8080, handler)`.
+  --- SIGINT and SIGTERM close the server gracefully, a second one kills;
+  --- `signals = false` leaves them alone. Raises when it cannot listen. A
+  --- server that weft.listen returned can be served too. In a task it waits
+  --- until the server has closed.
+  ---@param options weft.ServeOptions|integer|weft.Server options, a port, or a server
+  ---@param handler? function|table with a port: the `websocket` option
+  ---@return boolean|nil ok true
+  ---@return string? word "cancelled", when the task that waits is
+  function weft.serve(options, handler)
+    if server.is(options) then
+      return serving.serve(serves, options, true)
+    elseif type(options) == "number" then
+      options = { port = options, websocket = handler }
+    end
+    local checked = server.check(specs.serve, "weft.serve", options, 2)
+    local opened, message = server.open(loop, checked)
+    if not opened then
+      error("weft.serve: " .. message, 2)
+    end
+    return serving.serve(serves, opened, checked.signals)
+  end
+
+  --- Connects to a server and waits until the connection is open. With the
+  --- option `events` it returns at once and calls those.
+  ---@param url string "ws://host:port/path?query"
+  ---@param options? weft.ConnectOptions
+  ---@return weft.Connection|nil ws
+  ---@return string? message a sentence, when it failed
+  ---@return string? code "url", "dns", "refused", "timeout", "tls", "handshake", "cancelled" or "system"
+  ---@return weft.Response? response with "handshake": what the server answered
+  function weft.connect(url, options)
+    local spec, message, code = client.check(url, options, 2)
+    if not spec then
+      return nil, message, code
+    end
+    return client.open(loop, spec)
+  end
+
+  --- Makes two connections to each other, without a socket, to test handlers.
+  ---@param client_options? weft.ConnectionOptions
+  ---@param server_options? weft.ConnectionOptions
+  ---@return weft.Connection client
+  ---@return weft.Connection server
+  function weft.pair(client_options, server_options)
+    local ours, theirs = pair.check(client_options, server_options, 2)
+    return core.pair(loop, ours, theirs)
+  end
+
+  --- Makes a room: a message sent to it goes to all its members. One whose
+  --- output is above its mark is closed with 1013 (`on_full = "close"`) or
+  --- misses the message (`"drop"`).
+  ---@param options? { on_full: "close"|"drop" } ("close")
+  ---@return weft.Room
+  function weft.room(options)
+    local checked = check.options(specs.room, "weft.room", options, 2)
+    return core.room(loop, checked.on_full)
+  end
+
+  --- Runs a function as a task until it returns: its results, or its error
+  --- raised again. Without one, runs until no task, server, connection with
+  --- events or unfinished close is left, or weft.stop() is called.
+  ---@param fn? function
+  ---@param ... any arguments
+  ---@return any ... the function's results; true without one
+  function weft.run(fn, ...)
+    if fn ~= nil then
+      check.argument("weft.run", "fn", check.callback, fn, nil, 2)
+    end
+    return core.run(loop, fn, ...)
+  end
+
+  --- Makes weft.run() return after this turn; a weft.serve closes its server
+  --- and returns then.
+  function weft.stop()
+    if not serving.stop(serves) then
+      core.stop(loop)
+    end
+  end
+
+  --- Starts a task: a coroutine in which weft's calls wait without blocking
+  --- others. It begins in the next turn.
+  ---@param fn function
+  ---@param ... any arguments
+  ---@return weft.Task
+  function weft.spawn(fn, ...)
+    check.argument("weft.spawn", "fn", check.callback, fn, nil, 2)
+    return core.spawn(loop, fn, ...)
+  end
+
+  --- Waits.
+  ---@param seconds number
+  ---@return boolean|nil ok
+  ---@return string? word "cancelled"
+  function weft.sleep(seconds)
+    check.argument("weft.sleep", "seconds", check.seconds, seconds, nil, 2)
+    return core.sleep(loop, seconds)
+  end
+
+  --- Seconds of a clock that only goes forward.
+  ---@return number
+  function weft.now()
+    return core.now()
+  end
+
+  --- Makes a queue: how tasks hand things to each other.
+  ---@param limit? integer items it holds (no limit)
+  ---@return weft.Queue
+  function weft.queue(limit)
+    limit = check.argument("weft.queue", "limit", queue_limit, limit, math.huge, 2)
+    return core.queue(loop, limit)
+  end
+
+  --- Waits until a descriptor of somebody else's can be read or written.
+  ---@param fd integer|table|userdata a descriptor, or an object with getfd or pollfd
+  ---@param mode "r"|"w"|"rw" what to wait for
+  ---@param timeout? number seconds (no limit)
+  ---@return "r"|"w"|"rw"|nil ready
+  ---@return string? word "timeout" or "cancelled"
+  function weft.wait(fd, mode, timeout)
+    fd = check.argument("weft.wait", "fd", descriptor, fd, nil, 2)
+    mode = check.argument("weft.wait", "mode", wait_mode, mode, nil, 2)
+    timeout = check.argument("weft.wait", "timeout", check.seconds, timeout,
+                             math.huge, 2)
+    return core.wait(loop, fd, mode, timeout)
+  end
+
+  --- A coroutine.wrap inside which weft's calls still work.
+  ---@param fn function
+  ---@return function
+  function weft.wrap(fn)
+    check.argument("weft.wrap", "fn", check.callback, fn, nil, 2)
+    return wrap(loop, fn)
+  end
+
+  --- Does one turn of the loop, for embedding in somebody else's.
+  ---@param timeout? number seconds to wait at most for something to do (0)
+  ---@param limits? { messages: integer, seconds: number } ends the turn early
+  ---@return boolean more whether weft.run() would go on
+  function weft.step(timeout, limits)
+    timeout = check.argument("weft.step", "timeout", check.seconds, timeout, 0, 2)
+    local checked = check.options(specs.step, "weft.step", limits, 2)
+    return core.step(loop, timeout, checked.messages, checked.seconds)
+  end
+
+  --- How long the loop may be left alone: 0 when something can be done now, the
+  --- seconds to the next timer, or nil.
+  ---@return number|nil
+  function weft.timeout()
+    return core.timeout(loop)
+  end
+
+  --- A descriptor that turns readable when there is work for weft.step.
+  ---@return integer|nil
+  ---@return string? word "unsupported", with poll(2)
+  function weft.fd()
+    return core.fd(loop)
+  end
+
+  --- Sets what is called with errors that nobody joins; nil puts back the
+  --- default, which writes them to stderr.
+  ---@param fn? fun(err: any, traceback: string, subject: weft.Connection|weft.Task|nil)
+  function weft.on_error(fn)
+    if fn ~= nil then
+      check.argument("weft.on_error", "fn", check.callback, fn, nil, 2)
+    end
+    reporter.set(fn)
+  end
+
+  return weft
+end
+
+return new()

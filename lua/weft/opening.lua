@@ -1,0 +1,130 @@
+--- What a server does with a request: accepts a WebSocket, refuses it, or
+--- answers plain HTTP.  Internal.
+
+local core = require "weft.core"
+local check = require "weft.check"
+local http = require "weft.http"
+
+local opening = {}
+
+--- How a server answers requests, compiled from its options.
+---@class weft.Plan
+---@field closing boolean the server accepts nothing any more
+---@field run? function the handler of every WebSocket
+---@field route? function from path to handler and parameters
+---@field page? function the handler of every plain request
+---@field page_route? function from path to that and parameters
+---@field upgrade? function
+---@field origins? string[]
+---@field any_origin boolean
+---@field protocols? string[]
+
+local function refuse(ws, status, sentence)
+  core.respond(ws, status, "", sentence .. "\n")
+end
+
+local function answer(plan, ws)
+  if not (plan.page or plan.page_route) then
+    core.respond(ws, 426, "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+                 "This is a WebSocket server; it has no pages.\n")
+    return
+  end
+  local request = http.request(core.head(ws, "request"))
+  local page, params = plan.page
+  if not page then
+    page, params = plan.page_route((http.split(request.target)))
+    if not page then
+      return refuse(ws, 404, "There is nothing at this path.")
+    end
+    request.params = params
+  end
+  core.respond(ws, http.check_response("http", page(request)))
+end
+
+-- What upgrade returned after true: header lines and the protocol or nil.
+local function check_accepted(ws, given)
+  if given == nil then
+    return ""
+  elseif type(given) ~= "table" then
+    error("upgrade must return a table after true, got " .. check.show(given), 0)
+  end
+  for key in pairs(given) do
+    if key ~= "protocol" and key ~= "headers" then
+      error("upgrade: unknown field " .. check.show(key)
+            .. " in its second result (expected protocol, headers)", 0)
+    end
+  end
+  local protocol = given.protocol
+  if protocol and not core.choose_protocol(ws, { protocol }) then
+    error("upgrade: the client does not offer the protocol "
+          .. check.show(protocol), 0)
+  end
+  local lines, wrong = http.header_lines(given.headers or {}, http.handshake_own)
+  if not lines then
+    error("upgrade: " .. wrong, 0)
+  end
+  return lines, protocol
+end
+
+-- Calls upgrade; returns header lines and the protocol, or nil when it refused
+-- and the refusal is answered.
+local function consult(plan, ws, request)
+  local accepted, second, message, headers = plan.upgrade(request)
+  if accepted == true then
+    return check_accepted(ws, second)
+  elseif accepted then
+    error("upgrade must return true or nil, got " .. check.show(accepted), 0)
+  end
+  core.respond(ws, http.check_response("upgrade", second or 403, headers,
+                                       message or "The server refuses this connection.\n"))
+end
+
+local function accept(plan, ws)
+  if not plan.any_origin and not core.origin_allowed(ws, plan.origins) then
+    return refuse(ws, 403, "This origin may not connect: see the server's"
+                           .. " option 'origins'.")
+  end
+  local run, lines, protocol = plan.run, "", nil
+  if plan.route or plan.upgrade then -- else ws.request is made when it is read
+    local request = http.request(core.head(ws, "request"))
+    core.set_field(ws, "request", request)
+    if plan.route then
+      local params
+      run, params = plan.route((http.split(request.target)))
+      request.params = params or request.params
+    end
+    if run and plan.upgrade then
+      lines, protocol = consult(plan, ws, request)
+      if not lines then
+        return
+      end
+    end
+  end
+  if not run then
+    return refuse(ws, 404, "There is no WebSocket at this path.")
+  end
+  if protocol == nil and plan.protocols then
+    protocol = core.choose_protocol(ws, plan.protocols)
+  end
+  if plan.closing then -- perhaps while upgrade was waiting
+    return refuse(ws, 503, "The server is closing.")
+  end
+  if core.accept(ws, protocol or nil, lines) then
+    return run(ws)
+  end
+end
+
+--- The function that the core calls, as a task, with each connection whose
+--- request has come; it carries on as the connection's handler.
+---@param plan weft.Plan
+---@return fun(ws: weft.Connection)
+function opening.handler(plan)
+  return function(ws)
+    if core.request_kind(ws) == "http" then
+      return answer(plan, ws)
+    end
+    return accept(plan, ws)
+  end
+end
+
+return opening

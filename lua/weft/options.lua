@@ -1,0 +1,219 @@
+--- The options of everything that takes options: names, kinds, defaults, and
+--- the names that wait for a later version.  Internal; what each option means
+--- stands in types/weft.lua.
+
+local check = require "weft.check"
+
+local options = {}
+
+local huge = math.huge
+
+local bytes = check.whole(1, huge, "bytes (a whole number, 1 or more, or math.huge)")
+local mark = check.whole(0, huge, "bytes (a whole number, 0 or more, or math.huge)")
+local count = check.whole(1, huge, "a whole number, 1 or more, or math.huge")
+local port = check.whole(0, 65535, "a port (a whole number from 0 to 65535)")
+local backlog = check.whole(1, 2147483647, "a whole number, 1 or more")
+local protocols = check.list(check.token, "subprotocols")
+
+local function interval(value)
+  if value == false or type(value) == "number" and value > 0 then
+    return value or huge
+  end
+  return nil, "seconds (a number above 0) or false"
+end
+
+local function head_text(value)
+  if check.field_value(value) and value:find("^[\32-\126]*$") then
+    return value
+  end
+  return nil, "a string of printable ASCII"
+end
+
+local function host(value)
+  if type(value) == "string" and value:find("^[^%c%s]+$") then
+    return value
+  end
+  return nil, "a host name or address, or '*'"
+end
+
+local function path(value)
+  if type(value) == "string" and value ~= "" and not value:find("%z") then
+    return value
+  end
+  return nil, "a path"
+end
+
+local function origin(value)
+  if type(value) == "string"
+     and (value == "*" or value:find("^%a[%w+.-]*://[^/%s%c]+$")) then
+    return value
+  end
+  return nil, "an origin such as 'https://example.com', or '*'"
+end
+
+local function origins(value)
+  return check.list(origin, "origins")(type(value) == "string" and { value } or value)
+end
+
+local function headers(value) -- what is in it: http.header_lines
+  if type(value) == "table" then
+    return value
+  end
+  return nil, "a table from name to value or list of values"
+end
+
+local function handler(value) -- what is in it: handlers.lua
+  if type(value) == "function" or type(value) == "table" then
+    return value
+  end
+  return nil, "a function or a table"
+end
+
+local later = { later = true }
+local function later_unless(off)
+  return { later = true, off = off }
+end
+
+local function merge(...)
+  local all = {}
+  for _, part in ipairs { ... } do
+    for name, option in pairs(part) do
+      all[name] = option
+    end
+  end
+  return all
+end
+
+-- What a message may be: all that weft.protocol has of the below.
+local limits = {
+  max_message = { kind = bytes, default = 1048576 },
+  max_frame = { kind = bytes }, -- as max_message
+  max_fragments = { kind = count, default = 1024 },
+  max_header = { kind = bytes, default = 16384 },
+  max_headers = { kind = count, default = 100 },
+  compression = later_unless(false),
+}
+
+-- What every connection has, whichever side opened it.
+local connection = merge(limits, {
+  idle_timeout = { kind = check.seconds, default = huge },
+  close_timeout = { kind = check.seconds, default = 5 },
+  write_timeout = { kind = check.seconds, default = 30 },
+  ping_interval = { kind = interval, default = 20 },
+  ping_timeout = { kind = check.seconds, default = 20 },
+  send_buffer = { kind = mark, default = 65536 },
+  receive_buffer = { kind = bytes, default = 65536 },
+  nodelay = { kind = check.boolean, default = true },
+  memory_limit = later,
+})
+
+-- The same for the core, which has one table for both sides.
+local settings = merge(connection, {
+  handshake_timeout = { kind = check.seconds, default = 10 },
+})
+
+-- What a client's request says.
+local request = {
+  headers = { kind = headers },
+  protocols = { kind = protocols },
+  origin = { kind = head_text, default = "" },
+  user_agent = { kind = head_text, default = "weft/1.0.0" },
+  username = later,
+  password = later,
+}
+
+--- weft.connect
+options.connect = merge(connection, request, {
+  timeout = { kind = check.seconds, default = 10 },
+  events = { kind = handler },
+  tls = later_unless(false),
+  proxy = later_unless(false),
+  redirects = later_unless(0),
+  unix = later,
+})
+
+--- weft.listen
+options.listen = merge(settings, {
+  host = { kind = host, default = "127.0.0.1" },
+  port = { kind = port, default = 8080 },
+  unix = { kind = path },
+  websocket = { kind = handler },
+  http = { kind = handler },
+  upgrade = { kind = check.callback },
+  origins = { kind = origins },
+  protocols = { kind = protocols },
+  backlog = { kind = backlog, default = 511 },
+  reuse_port = { kind = check.boolean, default = false },
+  tls = later_unless(false),
+  max_body = later,
+  max_connections = later,
+  max_connections_per_address = later,
+  rate = later,
+  hosts = later,
+  trusted_proxies = later,
+  proxy_protocol = later_unless(false),
+  log = later,
+})
+
+--- weft.serve
+options.serve = merge(options.listen, {
+  signals = { kind = check.boolean, default = true },
+  workers = later_unless(1),
+  on_worker = later,
+})
+
+--- weft.pair, both sides
+options.pair_client = merge(connection, request)
+options.pair_server = merge(connection, { protocols = { kind = protocols } })
+
+--- weft.protocol.client and weft.protocol.server
+options.protocol_client = merge(limits, request, { url = { kind = check.string } })
+options.protocol_server = merge(limits, {
+  protocols = { kind = protocols },
+  origins = { kind = origins },
+  headers = { kind = headers },
+})
+
+--- server:close, the second argument
+options.close = { drain = later_unless(0) }
+
+local on_full = {
+  close = true,
+  drop = true,
+}
+--- weft.room
+options.room = {
+  on_full = {
+    default = "close",
+    kind = function(value)
+      if on_full[value] then
+        return value
+      end
+      return nil, "'close' or 'drop'"
+    end,
+  },
+}
+
+--- weft.step, the second argument
+options.step = {
+  messages = { kind = count, default = huge },
+  seconds = { kind = check.seconds, default = huge },
+}
+
+--- The settings that the core wants for connections (core.config), from
+--- options that were checked against one of the tables above.
+---@param checked table
+---@return table
+function options.settings(checked)
+  local all = {}
+  for name, option in pairs(settings) do
+    if not option.later then
+      all[name] = checked[name] == nil and option.default or checked[name]
+    end
+  end
+  all.handshake_timeout = checked.timeout or all.handshake_timeout
+  all.max_frame = checked.max_frame or all.max_message
+  return all
+end
+
+return options

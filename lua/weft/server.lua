@@ -1,0 +1,223 @@
+--- Servers: weft.listen and what it returns.
+
+local core = require "weft.core"
+local check = require "weft.check"
+local handlers = require "weft.handlers"
+local opening = require "weft.opening"
+local options = require "weft.options"
+
+--- A listening socket and its connections: what `weft.listen` returns.
+---@class weft.Server
+---@field private listener weft.Listener
+---@field private plan weft.Plan
+---@field private done weft.Queue closed once the server has
+---@field private host string
+---@field private number? integer the port
+local Server = {}
+Server.__index = Server
+Server.__name = "weft.Server"
+
+--- The port it listens on, which says what port 0 became. Nil on a Unix-domain
+--- socket.
+---@return integer|nil
+function Server:port()
+  return self.number
+end
+
+--- The address it listens on: "127.0.0.1", and the port; a Unix-domain socket's
+--- path.
+---@return string address
+---@return integer? port
+function Server:address()
+  if self.number then
+    return self.host, self.number
+  end
+  return self.host
+end
+
+--- The URL for a client on this machine: "ws://127.0.0.1:8080"; of a
+--- Unix-domain socket "ws+unix:" and its path.
+---@return string
+function Server:url()
+  if not self.number then
+    return "ws+unix:" .. self.host
+  end
+  local host = self.host
+  if host == "0.0.0.0" or host == "::" then
+    host = host == "::" and not self.plan.dual and "[::1]" or "127.0.0.1"
+  elseif host:find(":", 1, true) then
+    host = "[" .. host .. "]"
+  end
+  return "ws://" .. host .. ":" .. self.number
+end
+
+--- How many WebSocket connections it has.
+---@return integer
+function Server:count()
+  return self.listener:count()
+end
+
+--- Iterates over the connections there are now: `for ws in server:connections()`.
+---@return fun(): weft.Connection?
+function Server:connections()
+  local list, i = self.listener:connections(), 0
+  return function()
+    i = i + 1
+    return list[i]
+  end
+end
+
+--- Counters since it began to listen, by name.
+---@return table<string, integer>
+function Server:stats()
+  return self.listener:stats()
+end
+
+--- Reading certificates again is for a later version: raises.
+function Server:reload()
+  error("server:reload is not supported yet", 2)
+end
+
+-- Ends what is left when the time is up; the caller's own handler goes on.
+local function drop(listener)
+  for _, ws in ipairs(listener:all()) do
+    if not core.is_own_handler(ws) then
+      ws:abort()
+      core.cancel_handler(ws)
+    end
+  end
+end
+
+--- Stops accepting, closes every connection with 1001, waits until they and
+--- their handlers have ended, at most `grace` seconds, then drops what is left
+--- and cancels its handlers. Called from one of its own handlers it does not
+--- wait for that one. Called again, it returns true.
+---@param grace? number seconds (10); 0 does not wait
+---@param more? table for a later version: `drain` raises
+---@return boolean|nil ok
+---@return string? word "cancelled", when the task that waits is
+function Server:close(grace, more)
+  grace = check.argument("server:close", "grace", check.seconds, grace, 10, 2)
+  check.options(options.close, "server:close", more, 2)
+  local listener, plan = self.listener, self.plan
+  if plan.closing then
+    return true
+  end
+  plan.closing = true
+  listener:stop()
+  local own = 0
+  for _, ws in ipairs(listener:all()) do
+    own = core.is_own_handler(ws) and 1 or own
+    core.shutdown(ws)
+  end
+
+  local ok, why = grace == 0, nil
+  if grace > 0 then
+    ok, why = listener:wait_empty(grace, own)
+  end
+  if why or grace == 0 then
+    drop(listener)
+    if why == "timeout" then
+      listener:wait_empty(1, own) -- those cancelled end in the next turns
+      ok, why = true, nil
+    end
+  end
+  self.done:close()
+  return ok, why
+end
+
+--- Waits until the server has closed.
+---@private
+---@return nil, string word "closed" or "cancelled"
+function Server:wait()
+  return self.done:take()
+end
+
+local server = {}
+
+--- Checks the options of a server: returns them complete, with a plan for
+--- opening.handler.
+---@param spec table options.listen or options.serve
+---@param where string
+---@param given table
+---@param level integer
+---@return table
+function server.check(spec, where, given, level)
+  if type(given) ~= "table" then
+    check.fail(where, "argument 'options'", "a table", given, level + 1)
+  end
+  local checked = check.options(spec, where, given, level + 1)
+  if checked.unix and (given.host or given.port) then
+    error(where .. ": expected either 'unix' or 'host' and 'port', got both",
+          level + 1)
+  elseif not (checked.websocket or checked.http) then
+    error(where .. ": expected the option 'websocket' or 'http', got neither",
+          level + 1)
+  end
+  local plan = {
+    closing = false,
+    upgrade = checked.upgrade,
+    origins = checked.origins,
+    protocols = checked.protocols,
+    any_origin = false,
+  }
+  for _, origin in ipairs(checked.origins or {}) do
+    plan.any_origin = plan.any_origin or origin == "*"
+  end
+  if checked.websocket then
+    plan.run, plan.route = handlers.websocket(where .. ": option 'websocket'",
+                                              checked.websocket, level + 1)
+  end
+  if checked.http then
+    plan.page, plan.page_route = handlers.http(where .. ": option 'http'",
+                                               checked.http, level + 1)
+  end
+  checked.plan = plan
+  return checked
+end
+
+--- Listens as the checked options say: the server, or nil, message, code.
+---@param loop weft.Loop
+---@param checked table
+---@return weft.Server|nil, string? message, string? code
+function server.open(loop, checked)
+  local plan = checked.plan
+  local spec = {
+    host = not checked.unix and checked.host or nil,
+    port = not checked.unix and checked.port or nil,
+    unix = checked.unix,
+    backlog = checked.backlog,
+    reuse_port = checked.reuse_port,
+    config = core.config(options.settings(checked)),
+    handler = opening.handler(plan),
+  }
+  if spec.host == "*" then
+    spec.host, spec.dual = "::", true
+  end
+  local listener, message, code = core.listen(loop, spec)
+  if not listener and spec.dual and code ~= "in_use" and code ~= "permission" then
+    spec.host, spec.dual = "0.0.0.0", false -- a system without IPv6
+    listener, message, code = core.listen(loop, spec)
+  end
+  if not listener then
+    return nil, message, code
+  end
+  plan.dual = spec.dual
+  local host, port = listener:address()
+  return setmetatable({
+    listener = listener,
+    plan = plan,
+    done = core.queue(loop, math.huge),
+    host = host,
+    number = port,
+  }, Server)
+end
+
+--- Whether a value is a server.
+---@param value any
+---@return boolean
+function server.is(value)
+  return getmetatable(value) == Server
+end
+
+return server

@@ -1,0 +1,218 @@
+---@meta
+--- What the C module `weft.core` gives to the Lua modules of weft.  Internal:
+--- users see `weft`, `weft.Connection`, `weft.Task`, ... instead.
+---
+--- Arguments are taken as checked: option tables come here flat, complete and
+--- validated (lua/weft/options.lua), only types that could crash are checked
+--- again.  Functions that may wait follow the rules of "Where calls may wait".
+
+---@class weft.core
+local core = {}
+
+--- Seconds of the monotonic clock.
+---@return number
+function core.now() end
+
+--- A new event loop; every object below belongs to one.
+---@param force_poll boolean use poll(2)
+---@return weft.Loop
+function core.loop(force_poll) end
+
+--- Closes an instance: every connection is aborted, every task cancelled and
+--- closed, listeners closed. Later calls on its objects fail or raise.
+---@param loop weft.Loop
+function core.close(loop) end
+
+--- Sets what the loop calls on its own:
+--- `error(err, traceback, ws_or_task)` for errors nobody joins,
+--- `request(ws)` to build `ws.request` when it is first read,
+--- `response(ws)` to build `ws.response`.
+---@param loop weft.Loop
+---@param hooks { error: function, request: function, response: function }
+function core.hooks(loop, hooks) end
+
+--- Reports through the error hook, as an error in a task would be.
+---@param loop weft.Loop
+function core.report(loop, err, traceback, subject) end
+
+--- One turn; limits may be math.huge. True while run() would go on.
+---@param loop weft.Loop
+---@param timeout number seconds
+---@param messages number
+---@param seconds number
+---@return boolean
+function core.step(loop, timeout, messages, seconds) end
+
+--- Without fn: until nothing is left or stop; with fn: until that task ends.
+---@param loop weft.Loop
+---@param fn? function
+function core.run(loop, fn, ...) end
+---@param loop weft.Loop
+function core.stop(loop) end
+
+---@param loop weft.Loop
+---@return weft.Task
+function core.spawn(loop, fn, ...) end
+---@param loop weft.Loop
+---@param seconds number
+function core.sleep(loop, seconds) end
+---@param loop weft.Loop
+---@param limit number items; math.huge
+---@return weft.Queue
+function core.queue(loop, limit) end
+--- fd is a non-negative integer; mode has r, w or both; returns "r", "w", "rw".
+---@param loop weft.Loop
+---@return string|nil, string?
+function core.wait(loop, fd, mode, timeout) end
+--- For weft.wrap: resumes a plain coroutine on behalf of the running task.
+--- Returns "wait" when it parked inside a weft call (yield core.mark and call
+--- again with what that returns), "yield", values... when it yielded, "done",
+--- results... when it returned, or "error", err.
+function core.resume(loop, co, ...) end
+--- What a parked coroutine yields.
+core.mark = nil ---@type lightuserdata
+
+--- 0, seconds to the next timer, or nil.
+---@param loop weft.Loop
+---@return number|nil
+function core.timeout(loop) end
+---@param loop weft.Loop
+---@return integer|nil, string?
+function core.fd(loop) end
+
+--- Connection settings shared by all connections of a server or client:
+--- max_message max_frame max_fragments max_header max_headers
+--- handshake_timeout idle_timeout close_timeout write_timeout ping_interval
+--- ping_timeout send_buffer receive_buffer (numbers, math.huge for none;
+--- ping_interval math.huge turns it off) nodelay (boolean).
+---@param options table
+---@return userdata config
+function core.config(options) end
+
+--- Binds and accepts. spec: host, port or unix; backlog, reuse_port, config,
+--- `dual` (IPv4 too on an IPv6 socket), `handler(ws)`.  The handler runs as a
+--- task for each request head that is well-formed (bad ones are refused in C);
+--- it calls accept or respond, then carries on as the connection's handler:
+--- when it returns the connection closes with 1000, when it raises 1011.
+--- One that raises or returns before it has answered: 500 (the error reported).
+---@param loop weft.Loop
+---@return weft.Listener|nil, string? message, string? code
+function core.listen(loop, spec) end
+
+--- "websocket" or "http": what the request waiting for an answer is.
+---@return string
+function core.request_kind(ws) end
+--- The parsed head: method, target, headers for a request; status, reason,
+--- headers for a response.  headers: lower-case name to value (any case finds
+--- them), repeated ones joined with ", ". `which` is "request" or "response"; nil when none.
+function core.head(ws, which) end
+--- The bounded body of a refused handshake's response.
+---@return string
+function core.body(ws) end
+--- Whether the request's Origin may connect (list nil: same host and port).
+---@param ws userdata
+---@param origins? string[]
+---@return boolean
+function core.origin_allowed(ws, origins) end
+--- The first of ours that the client offers, or nil.
+---@param ws userdata
+---@param protocols string[]
+---@return string|nil
+function core.choose_protocol(ws, protocols) end
+--- Answers 101.  headers: lines each ended by CRLF, checked by the caller.
+--- True, or nil, "closed", code, reason when the peer has gone.
+function core.accept(ws, protocol, headers) end
+--- Answers with a whole HTTP response, then closes; does not wait.
+---@param ws userdata
+---@param status integer
+---@param headers string lines each ended by CRLF
+---@param body string
+function core.respond(ws, status, headers, body) end
+--- Makes the connection call events (keys open message close error) instead.
+--- After accept on a server, right after connect on a client.
+---@param ws userdata
+---@param events table
+function core.set_events(ws, events) end
+--- Sets one of weft's own fields, such as "request", past the check that
+--- keeps users from assigning it.
+---@param ws userdata
+---@param name string
+---@param value any
+function core.set_field(ws, name, value) end
+--- What server:close does to each of listener:all(), without waiting: an open
+--- connection is closed with 1001, close_cause "shutdown"; one whose request
+--- head has not come is dropped; a request that a handler is answering is left.
+function core.shutdown(ws) end
+--- Cancels the task that runs the connection's handler, if any.
+function core.cancel_handler(ws) end
+--- True when the running task is this connection's handler.
+function core.is_own_handler(ws) end
+
+--- Starts to connect and returns at once.  spec: host, port; target,
+--- host_header, origin, user_agent (strings, "" for none), protocols (list),
+--- headers (lines each ended by CRLF), timeout, config.
+---@param loop weft.Loop
+---@return userdata ws
+function core.connect(loop, spec) end
+--- Waits for the opening: true, or nil, message, code (for "handshake",
+--- core.head(ws, "response") and core.body(ws) then tell more).
+function core.wait_open(ws) end
+--- Two open connections without a socket: client, server.  Specs as for
+--- connect, and { protocols = list, config = config } for the server.
+function core.pair(loop, client_spec, server_spec) end
+
+--- on_full is "close" or "drop".
+---@param loop weft.Loop
+---@return weft.Room
+function core.room(loop, on_full) end
+
+--- weft.protocol: role is "client" or "server"; options, all in one flat
+--- table: max_message max_frame max_fragments max_header max_headers (numbers,
+--- math.huge for none); for a client: target host_header origin user_agent
+--- protocols headers as in connect; for a server: protocols (list), origins
+--- (list, { "*" } for any, or nil for the same host), headers (lines).  Other
+--- names are ignored.  See types/protocol.lua.
+---@param role string
+---@param options table
+---@return weft.Protocol
+function core.protocol(role, options) end
+
+--- For the command line: up to n bytes of what can be read from a descriptor
+--- without waiting (asked by poll(2) first, so that a blocking one never blocks),
+--- "" at the end, or nil, "again"; nil, message, "system" when reading fails.
+--- core.wait on a regular file says "r" at once (epoll refuses those).
+---@return string|nil, string?
+function core.read(fd, n) end
+
+--- SIGINT and SIGTERM for serve: between the two calls each signal counts.
+--- signals_begin raises nothing and returns true; `core.wait_signal(loop)`
+--- waits for one and returns its name ("SIGINT", "SIGTERM"); signals_end puts
+--- the old handlers back.  After the first signal the second one kills.
+function core.signals_begin(loop) end
+function core.wait_signal(loop) end
+function core.signals_end(loop) end
+
+--- A listening server's C side.
+---@class weft.Listener
+local listener = {}
+--- host or path, port (nil for Unix).
+function listener:address() end
+--- Connections, those still in their handshake not counted.
+---@return integer
+function listener:count() end
+--- A list of them.
+function listener:connections() end
+--- All of them, handshakes and plain HTTP requests included, and closed ones
+--- whose handler still runs.
+function listener:all() end
+--- Stops accepting and closes the socket (a Unix path is removed).
+function listener:stop() end
+---@return boolean
+function listener:is_open() end
+--- Waits until at most `allow` of listener:all() are left: true, or
+--- nil, "timeout" / "cancelled".
+function listener:wait_empty(timeout, allow) end
+--- A table of counters.
+function listener:stats() end
+
+return core

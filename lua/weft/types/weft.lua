@@ -1,0 +1,411 @@
+---@meta
+--- What the C module provides to users: connections, tasks, queues, rooms, the
+--- loop, and the protocol without I/O.
+
+--- What a message is.
+---@alias weft.Kind "text"|"binary"
+
+--- Why a connection ended.
+---@alias weft.Cause
+---| "peer" its close frame
+---| "local" ws:close
+---| "handler" the handler returned
+---| "error" the handler raised
+---| "protocol" the peer broke the protocol; close_message names the rule
+---| "too_big" the peer sent more than a limit allows
+---| "ping_timeout" the peer went silent
+---| "idle" no message for idle_timeout
+---| "timeout" the opening or the closing took too long
+---| "slow" the peer does not take our output
+---| "reset" TCP was reset
+---| "eof" TCP ended without a close frame
+---| "tls" for a later version
+---| "shutdown" server:close
+---| "cancelled" ws:abort, or a cancelled task
+---| "collected" nothing referred to it any more
+
+--- Called instead of a coroutine, each as a task of its own that may wait; the
+--- events of one connection never overlap.
+---@class weft.Events
+---@field open? fun(ws: weft.Connection)
+---@field message? fun(ws: weft.Connection, message: string, kind: weft.Kind)
+---@field close? fun(ws: weft.Connection, code: integer, reason: string) exactly once, last
+---@field error? fun(ws: weft.Connection, message: string, code: string) a connect that failed
+
+--- What handles a connection: a function, run as a coroutine for each, or a
+--- table of events.
+---@alias weft.Handler fun(ws: weft.Connection)|weft.Events
+
+--- What answers plain HTTP: returns a status from 200 to 599, headers (name to
+--- value or list of values), and a body (a string or a list of strings).
+---@alias weft.Page fun(request: weft.Request): integer, table<string, string|string[]>?, string|string[]|nil
+
+--- Called before a WebSocket is accepted; it may wait. Returns true and perhaps
+--- a table of `protocol` (a string, or false for none) and `headers`; or nil and
+--- perhaps a status (403), a message and headers. The request is later
+--- ws.request, with the fields that were set on it.
+---@alias weft.Upgrade fun(request: weft.Request): boolean?, any, string?, table?
+
+--- Options that every connection has, whichever side opened it. Times are in
+--- seconds; math.huge is no limit.
+---@class weft.ConnectionOptions
+---@field max_message? integer bytes of a message (1 MiB); past it the peer gets 1009
+---@field max_frame? integer bytes of a frame (max_message)
+---@field max_fragments? integer frames of a message, empty ones count (1024)
+---@field max_header? integer bytes of a request or response head (16 KiB)
+---@field max_headers? integer header fields of one (100)
+---@field idle_timeout? number no message either way for so long ends it (no limit)
+---@field close_timeout? number the whole closing (5)
+---@field write_timeout? number no progress of waiting output (30); it ends with cause "slow"
+---@field ping_interval? number|false between keepalive pings (20); false sends none
+---@field ping_timeout? number silence after a ping (20)
+---@field send_buffer? integer the high-water mark of ws:send, in bytes (64 KiB)
+---@field receive_buffer? integer bytes read ahead of the handler (64 KiB)
+---@field nodelay? boolean TCP_NODELAY (true)
+---@field protocols? string[] subprotocols, in order of preference
+
+--- Options of weft.listen.
+---@class weft.ListenOptions: weft.ConnectionOptions
+---@field host? string an address or name ("127.0.0.1"); "*" is every interface, IPv4 and IPv6
+---@field port? integer (8080); 0 picks a free one
+---@field unix? string the path of a Unix-domain socket to listen on instead
+---@field websocket? weft.Handler|table<string, weft.Handler> what handles connections, or routes: "/chat", "/room/:name", "/files/*"
+---@field http? weft.Page|table<string, weft.Page> what answers plain HTTP, or routes; without it 426
+---@field upgrade? weft.Upgrade decides whether a WebSocket is accepted
+---@field origins? string|string[] whose pages may connect: "https://example.com", "https://*.example.com", "*"; unset: only the request's own Host
+---@field handshake_timeout? number the whole handshake (10)
+---@field backlog? integer (511)
+---@field reuse_port? boolean (false)
+
+--- Options of weft.serve.
+---@class weft.ServeOptions: weft.ListenOptions
+---@field signals? boolean whether SIGINT and SIGTERM close the server (true)
+
+--- Options of weft.connect.
+---@class weft.ConnectOptions: weft.ConnectionOptions
+---@field headers? table<string, string|string[]> further headers; the handshake's own raise
+---@field origin? string the Origin header (none)
+---@field user_agent? string the User-Agent header ("weft/1.0.0"); "" sends none
+---@field timeout? number the whole opening (10)
+---@field events? weft.Events return at once, and call these
+
+--- Options of weft.protocol.client: those of weft.connect that say what is sent,
+--- and limits.
+---@class weft.ProtocolClientOptions
+---@field url? string what Host and target are taken from ("ws://localhost/")
+---@field headers? table<string, string|string[]>
+---@field protocols? string[]
+---@field origin? string
+---@field user_agent? string
+---@field max_message? integer
+---@field max_frame? integer
+---@field max_fragments? integer
+---@field max_header? integer
+---@field max_headers? integer
+
+--- Options of weft.protocol.server.
+---@class weft.ProtocolServerOptions
+---@field headers? table<string, string|string[]> headers of the 101 response
+---@field protocols? string[]
+---@field origins? string|string[]
+---@field max_message? integer
+---@field max_frame? integer
+---@field max_fragments? integer
+---@field max_header? integer
+---@field max_headers? integer
+
+--- A WebSocket connection, of either side. Any field that is not weft's is the
+--- user's own: `ws.nickname = "ana"`; assigning one of weft's raises.
+---@class weft.Connection
+---@field request weft.Request the opening's request
+---@field response weft.Response|nil on a client: what the server answered
+---@field remote_address string the peer: "127.0.0.1"
+---@field remote_port integer|nil nil on a Unix-domain socket
+---@field tls nil for a later version
+---@field protocol string|nil the subprotocol agreed on
+---@field extensions string those agreed on: always "" in this version
+---@field state "connecting"|"open"|"closing"|"closed"
+---@field buffered integer bytes that the kernel has not taken
+---@field close_code integer|nil the peer's close frame; 1005 without a code, 1006 when none came
+---@field close_reason string|nil the peer's reason
+---@field sent_code integer|nil the code that we sent
+---@field close_cause weft.Cause|nil why it really ended
+---@field close_message string|nil a sentence that says so
+---@field latency number|nil the keepalive's last round trip, in seconds
+local Connection = {}
+
+--- Waits for the next message. What arrived before the end comes first, then
+--- "closed" for ever. One task receives at a time: a second one raises.
+---@param timeout? number seconds (no limit); 0 never waits
+---@return string|nil message
+---@return weft.Kind|"timeout"|"closed"|"cancelled" kind or why there is none
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Connection:receive(timeout) end
+
+--- Iterates over messages: `for message, kind in ws:messages() do`. Ends when
+--- the connection does; close_cause says why.
+---@return fun(): string?, weft.Kind?
+function Connection:messages() end
+
+--- Sends a message, whole. Waits, first come first served, until the backlog is
+--- at most send_buffer, then queues it; messages leave in order. Text that is
+--- not UTF-8 raises.
+---@param message string
+---@param kind? weft.Kind ("text")
+---@param timeout? number seconds (no limit)
+---@return boolean|nil ok
+---@return "timeout"|"closed"|"connecting"|"cancelled"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Connection:send(message, kind, timeout) end
+
+--- As send, but never waits: nil, "full" above the mark.
+---@param message string
+---@param kind? weft.Kind ("text")
+---@return boolean|nil ok
+---@return "full"|"closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Connection:try_send(message, kind) end
+
+--- Waits until the kernel has all that was queued. Only a close that returns
+--- true proves that the peer has read it.
+---@param timeout? number seconds (no limit)
+---@return boolean|nil ok
+---@return "timeout"|"closed"|"cancelled"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Connection:flush(timeout) end
+
+--- Receives one message piece by piece: `for chunk in ws:chunks() do`. Leaving
+--- early skips the rest; a failure ends it and shows in close_cause.
+---@return fun(): string?
+function Connection:chunks() end
+
+--- Sends one message piece by piece. Other sends wait meanwhile.
+---@param kind? weft.Kind ("text")
+---@return weft.Writer
+function Connection:writer(kind) end
+
+--- Sends a ping and waits for its pong.
+---@param payload? string at most 125 bytes
+---@param timeout? number seconds (no limit)
+---@return number|nil seconds the round trip
+---@return "timeout"|"closed"|"cancelled"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Connection:ping(payload, timeout) end
+
+--- Closes: queued output, then the closing handshake. True when the peer took
+--- part in it, and on a closed connection; nil, "timeout" when the connection
+--- was dropped instead.
+---@param code? integer 1000 (the default) to 1003, 1007 to 1014, 3000 to 4999
+---@param reason? string UTF-8, at most 123 bytes
+---@param timeout? number seconds (close_timeout); 0 starts it and does not wait
+---@return boolean|nil ok
+---@return "timeout"|"cancelled"|nil word
+function Connection:close(code, reason, timeout) end
+
+--- Drops the TCP connection now.
+function Connection:abort() end
+
+--- Waits until it is over.
+---@param timeout? number seconds (no limit)
+---@return boolean|nil ok
+---@return integer|"timeout"|"cancelled" code or why not
+---@return string? reason
+function Connection:wait_closed(timeout) end
+
+--- One message in the making: what ws:writer returns. Abandoned unfinished, it
+--- fails the connection.
+---@class weft.Writer
+local Writer = {}
+
+--- Sends a piece; waits as ws:send does.
+---@param bytes string
+---@return boolean|nil ok
+---@return "closed"|"cancelled"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Writer:write(bytes) end
+
+--- Ends the message.
+---@return boolean|nil ok
+---@return "closed"|"cancelled"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Writer:close() end
+
+--- A coroutine that the loop runs: what weft.spawn returns.
+---@class weft.Task
+local Task = {}
+
+--- Waits until it has ended: true and its results; nil, its error and the
+--- traceback; or nil, "timeout". Its error then goes to nobody else.
+---@param timeout? number seconds (no limit)
+---@return boolean|nil ok
+---@return any ...
+function Task:join(timeout) end
+
+--- What it is at: "waiting", "running", "ready", "done", "failed", "cancelled".
+---@return string
+function Task:status() end
+
+--- Cancels it: the wait in progress returns nil, "cancelled"; the next one
+--- raises, unreported; swallowed twice, the task is closed where it stands.
+function Task:cancel() end
+
+--- How tasks hand things to each other: what weft.queue returns.
+---@class weft.Queue
+local Queue = {}
+
+--- Adds an item at the end; waits while the queue is full.
+---@param item any not nil
+---@return boolean|nil ok
+---@return "closed"|"cancelled"|nil word
+function Queue:put(item) end
+
+--- Adds an item; nil, "full" instead of waiting.
+---@param item any not nil
+---@return boolean|nil ok
+---@return "full"|"closed"|nil word
+function Queue:try_put(item) end
+
+--- Takes the first item; waits while there is none.
+---@param timeout? number seconds (no limit)
+---@return any item or nil
+---@return "timeout"|"closed"|"cancelled"|nil word
+function Queue:take(timeout) end
+
+--- Takes no more items; those in it can still be taken, then takers get nil,
+--- "closed".
+function Queue:close() end
+
+--- Connections that one message is sent to: what weft.room returns. A closed
+--- connection leaves by itself.
+---@class weft.Room
+local Room = {}
+
+--- Adds a connection; joining again changes nothing.
+---@param ws weft.Connection
+---@return boolean|nil ok
+---@return "closed"|nil word
+function Room:join(ws) end
+
+--- Takes a connection out.
+---@param ws weft.Connection
+---@return boolean was whether it was a member
+function Room:leave(ws) end
+
+--- Sends to every member. Never waits: a slow member never holds up the others.
+---@param message string
+---@param kind? weft.Kind ("text")
+---@param except? weft.Connection one that does not get it
+---@return integer queued
+---@return integer dropped members whose output was above its mark
+function Room:send(message, kind, except) end
+
+--- How many members it has.
+---@return integer
+function Room:count() end
+
+--- A list of the members there are now.
+---@return weft.Connection[]
+function Room:members() end
+
+--- The event loop of an instance: `weft.loop`. Answers what cqueues asks of a
+--- pollable object.
+---@class weft.Loop
+local Loop = {}
+
+--- The poller in use: "epoll", "kqueue" or "poll". WEFT_POLLER=poll in the
+--- environment forces the last.
+---@return string
+function Loop:backend() end
+
+--- The descriptor to poll.
+---@return integer|nil
+function Loop:pollfd() end
+
+--- What to poll it for.
+---@return string "r"
+function Loop:events() end
+
+--- As weft.timeout().
+---@return number|nil
+function Loop:timeout() end
+
+--- What the protocol made of the bytes it was fed. `type` is "open" (with the
+--- peer's head: method, target, headers, or status, reason, headers; and
+--- protocol), "text", "binary", "ping", "pong" (with data), "close" (code,
+--- reason) or "error" (message, and the close code or HTTP status as code).
+---@class weft.ProtocolEvent
+---@field type string
+---@field data? string
+---@field code? integer
+---@field reason? string
+---@field message? string
+---@field protocol? string
+---@field method? string
+---@field target? string
+---@field status? integer
+---@field headers? table<string, string>
+
+--- One side of a connection without a socket: what weft.protocol.client and
+--- weft.protocol.server return.
+---@class weft.Protocol
+---@field state "connecting"|"open"|"closing"|"closed"
+---@field protocol string|nil the subprotocol agreed on
+---@field close_code integer|nil
+---@field close_reason string|nil
+local Protocol = {}
+
+--- Takes bytes that came from the peer, in any pieces.
+---@param bytes string
+---@return boolean|nil ok
+---@return "closed"|nil word nothing is read any more
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Protocol:feed(bytes) end
+
+--- Iterates over what the bytes meant: `for event in p:events() do`. Pings and
+--- closes are answered by then; an error on the wire is an event too.
+---@return fun(): weft.ProtocolEvent?
+function Protocol:events() end
+
+--- Queues a message.
+---@param message string
+---@param kind? weft.Kind ("text")
+---@return boolean|nil ok
+---@return "closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Protocol:send(message, kind) end
+
+--- Queues a ping.
+---@param payload? string at most 125 bytes
+---@return boolean|nil ok
+---@return "closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Protocol:ping(payload) end
+
+--- Queues a pong that nobody asked for; pings are answered without it.
+---@param payload? string at most 125 bytes
+---@return boolean|nil ok
+---@return "closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Protocol:pong(payload) end
+
+--- Queues a close frame.
+---@param code? integer as for ws:close (1000)
+---@param reason? string UTF-8, at most 123 bytes
+---@return boolean|nil ok
+---@return "connecting"|nil word
+function Protocol:close(code, reason) end
+
+--- Takes the bytes to write to the peer, "" when there are none.
+---@return string
+function Protocol:output() end

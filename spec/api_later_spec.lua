@@ -1,0 +1,80 @@
+local weft = require "weft"
+local case = require "support.case"
+local raises = require "support.raises"
+
+local LATER = "not supported yet"
+
+describe("what a later version brings", function()
+  local served = {
+    { "tls", "self-signed" }, { "compression", true }, { "compression", {} }, { "max_body", 1000 },
+    { "max_connections", 10 }, { "max_connections_per_address", 10 }, { "rate", { messages = 5 } },
+    { "memory_limit", 1000000 }, { "hosts", { "example.com" } }, { "trusted_proxies", { "10.0.0.0/8" } },
+    { "proxy_protocol", true }, { "log", "text" },
+  }
+  for _, pair in ipairs(served) do
+    local name, value = pair[1], pair[2]
+    it(("is the %s of a server: it raises instead of being ignored (%s)"):format(name, type(value)), case(function(t)
+      local options = { port = 0, websocket = print, [name] = value }
+      raises(function() t.weft.listen(options) end, "listen", name, LATER)
+      raises(function() t.weft.serve(options) end, "serve", name, LATER)
+    end))
+  end
+
+  it("is the workers of a server", case(function(t)
+    raises(function() t.weft.serve { port = 0, websocket = print, workers = 2 } end, "serve", "workers", LATER)
+    raises(function() t.weft.serve { port = 0, websocket = print, on_worker = print } end, "serve", "on_worker", LATER)
+    raises(function() t.weft.listen { port = 0, websocket = print, workers = 2 } end, "listen", "workers")
+  end))
+
+  local connected = {
+    { "tls", { verify = false } }, { "proxy", "http://127.0.0.1:3128" }, { "redirects", 3 }, { "unix", "/tmp/x" },
+    { "username", "ana" }, { "password", "secret" }, { "compression", true }, { "memory_limit", 1000000 },
+  }
+  for _, pair in ipairs(connected) do
+    local name, value = pair[1], pair[2]
+    it(("is the %s of a client"):format(name), case(function(t)
+      raises(function() t.weft.connect("ws://127.0.0.1:9/", { [name] = value }) end, "connect", name, LATER)
+    end))
+  end
+
+  it("is wss and a password in a URL, which no message shows", case(function(t)
+    local message = raises(function() t.weft.connect "wss://127.0.0.1/" end, "connect", LATER)
+    assert.is_truthy(message:find("wss", 1, true) or message:find("TLS", 1, true), message)
+    message = raises(function() t.weft.connect "ws://ana:secret@127.0.0.1/" end, "connect", LATER)
+    assert.is_nil(message:find("secret", 1, true), message)
+  end))
+
+  for _, name in ipairs { "reconnecting", "static", "metrics", "worker_id" } do
+    it("is weft." .. name, function()
+      raises(function() weft[name] "x" end, "weft." .. name, LATER)
+    end)
+  end
+
+  it("is weft.adapters", function()
+    raises(function() return weft.adapters.cqueues.x end, "adapters", LATER)
+  end)
+
+  it("is a server's reload and drain", case(function(t)
+    local server = t:listen()
+    raises(function() server:reload() end, "reload", LATER)
+    raises(function() server:close(1, { drain = 5 }) end, "close", "drain", LATER)
+    assert.is_true((server:close(1, {})))
+  end))
+
+  it("is sending without compression", case(function(t)
+    local client, server = t.weft.pair()
+    assert.has_error(function() client:send("x", { kind = "text", compress = false }) end)
+    client:send "only this"
+    assert.equal("only this", server:receive(5))
+    client:abort()
+  end))
+
+  it("may be asked for as what it is now: off", case(function(t)
+    local server = t:listen {
+      tls = false, compression = false, proxy_protocol = false, websocket = function(ws) ws:send "plain" end,
+    }
+    local ws = t:connect(server, { compression = false, tls = false, proxy = false, redirects = 0 })
+    assert.equal("plain", ws:receive(5))
+    assert.is_true((ws:wait_closed(5)))
+  end))
+end)

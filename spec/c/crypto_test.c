@@ -1,0 +1,84 @@
+/*
+ * base/crypto.h: the accept key of the RFC's example, keys, random bytes.
+ */
+#include "base/crypto.h"
+
+#include "check.h"
+
+/* RFC 6455, 1.3 */
+static void
+accept_key_of_the_rfc(void)
+{
+    char out[29];
+
+    CHECK(weft_accept_key("dGhlIHNhbXBsZSBub25jZQ==", 24, out) == WEFT_OK);
+    CHECK(strcmp(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0);
+}
+
+static void
+new_keys_differ(void)
+{
+    struct weft_random r = { 0 };
+    char a[25], b[25];
+
+    CHECK(weft_new_key(&r, a) == WEFT_OK);
+    CHECK(weft_new_key(&r, b) == WEFT_OK);
+    CHECK(strlen(a) == 24 && strlen(b) == 24);
+    CHECK(strcmp(a + 22, "==") == 0);
+    CHECK(strcmp(a, b) != 0);
+}
+
+/* A repeat among 5,000 draws of 8 random bytes does not happen. */
+static void
+no_byte_is_handed_out_twice(void)
+{
+    static uint64_t drawn[5000];
+    struct weft_random r = { 0 };
+    int same = 0, n = (int)(sizeof(drawn) / sizeof(drawn[0]));
+
+    for (int i = 0; i < n; i++)
+        CHECK(weft_random_bytes(&r, &drawn[i], 8) == WEFT_OK);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < i; j++)
+            same += drawn[i] == drawn[j];
+    CHECK(same == 0);
+}
+
+static void
+the_pool_serves_any_size_up_to_its_own(void)
+{
+    struct weft_random r = { 0 };
+    uint8_t bytes[1024];
+
+    CHECK(weft_random_bytes(&r, bytes, 3) == WEFT_OK);
+    CHECK(r.left == 1021);
+    CHECK(weft_random_bytes(&r, bytes, 1024) == WEFT_OK);
+    CHECK(r.left == 0);
+    CHECK(weft_random_bytes(&r, bytes, 0) == WEFT_OK);
+    CHECK(weft_random_bytes(&r, bytes, 1) == WEFT_OK);
+    CHECK(r.left == 1023);
+}
+
+static void
+what_was_handed_out_is_wiped(void)
+{
+    struct weft_random r = { 0 };
+    uint8_t bytes[64];
+    int left_behind = 0;
+
+    CHECK(weft_random_bytes(&r, bytes, sizeof(bytes)) == WEFT_OK);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        left_behind += r.pool[i] != 0;
+    CHECK(left_behind == 0);
+}
+
+int
+main(void)
+{
+    accept_key_of_the_rfc();
+    new_keys_differ();
+    no_byte_is_handed_out_twice();
+    the_pool_serves_any_size_up_to_its_own();
+    what_was_handed_out_is_wiped();
+    return check_report();
+}

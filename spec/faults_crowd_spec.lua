@@ -1,0 +1,135 @@
+-- Known faults of other libraries: many connections at once, and one that
+-- dawdles among others.
+local case = require "support.case"
+local child_process = require "support.child"
+local frame = require "support.frame"
+local handshake = require "support.handshake"
+
+--- As many of `wanted` connections, both ends in this process, as descriptors
+--- allow.
+local function affordable(wanted)
+  local pipe = io.popen "ulimit -n"
+  local limit = tonumber(pipe and pipe:read "l") or 1024
+  if pipe then
+    pipe:close()
+  end
+  return math.tointeger(math.min(wanted, (limit - 100) // 2))
+end
+
+-- Libraries on select(2) break past 1,024 descriptors.
+describe("1,500 connections at once", function()
+  it("all talk", case(function(t)
+    local wanted = affordable(1500)
+    local listening = t:listen { websocket = case.echo, backlog = 4096 }
+    local open, talked = {}, 0
+    for index = 1, wanted do
+      t:spawn(function()
+        local ws = t:connect(listening, { timeout = 30 })
+        open[#open + 1] = ws
+        t:wait_until(function()
+          return #open == wanted
+        end, "the last connection", 30)
+        for round = 1, 3 do
+          assert(ws:send(index .. " says " .. round))
+          assert.equal(index .. " says " .. round, (ws:receive(30)))
+        end
+        talked = talked + 1
+      end)
+    end
+    t:wait_until(function()
+      return talked == wanted
+    end, "the last word", 40)
+    assert.equal(wanted, listening:count())
+    for _, ws in ipairs(open) do
+      ws:close(1000, "", 0)
+    end
+    t:wait_until(function()
+      return listening:count() == 0
+    end, "the last close", 20)
+  end, 60))
+end)
+
+-- Libraries that go on polling a listening socket that they cannot accept from
+-- spin; ones that stop polling it never accept again.
+describe("a server that runs out of descriptors", function()
+  it("pauses accepting without spinning, and goes on when it can", case(function(t)
+    local child = child_process.start_after(t.weft, "ulimit -n 40", [[
+      local weft = require "weft"
+      local begin
+      weft.spawn(function() begin = os.clock() print "ready" io.stdout:flush() end)
+      weft.serve { port = tonumber(arg[1]), websocket = function(ws)
+        for message in ws:messages() do ws:send(message) end
+      end }
+      print(("worked for %.2f s"):format(os.clock() - begin))
+    ]], t:free_port())
+    child:wait_for "ready"
+    local raws = {}
+    for index = 1, 60 do
+      raws[index] = t:dial(child.arguments[1])
+      raws[index]:send(handshake.request())
+    end
+    for index = 1, 20 do
+      assert.equal(101, raws[index]:parsed_head().status)
+    end
+    t.weft.sleep(0.7)
+    raws[1]:send(frame.client.text "served")
+    assert.equal("served", (raws[1]:message()))
+    assert.is_true(raws[60]:is_silent(0.05))
+    for index = 1, 20 do
+      raws[index]:close()
+    end
+    for index = 21, 40 do
+      assert.equal(101, raws[index]:parsed_head().status)
+    end
+    for index = 21, 60 do
+      raws[index]:close()
+    end
+    child:signal "TERM"
+    local output, status = child:wait()
+    assert.equal(0, status)
+    assert.is_true(tonumber(output:match "worked for ([%d.]+) s") < 0.4, output)
+  end, 30))
+end)
+
+-- Libraries that shake hands in the accept loop stop everyone for one client
+-- that does not go on.
+describe("a half-open handshake", function()
+  it("holds up nobody, and is finished later", case(function(t)
+    local listening = t:listen { websocket = case.echo }
+    local request = handshake.request()
+    local half = {}
+    for index = 1, 20 do
+      half[index] = t:dial(listening)
+      half[index]:send(request:sub(1, index * 5))
+    end
+    for index = 1, 20 do
+      local raw = t:upgrade(listening)
+      raw:send(frame.client.text("among them " .. index))
+      assert.equal("among them " .. index, (raw:message()))
+    end
+    for index, raw in ipairs(half) do
+      raw:send(request:sub(index * 5 + 1))
+      assert.equal(101, raw:parsed_head().status)
+      raw:send(frame.client.text "at last")
+      assert.equal("at last", (raw:message()))
+    end
+  end))
+
+  it("by a server holds up no other client", case(function(t)
+    local slow = t:serve_raw(function(raw)
+      local request = raw:parsed_head()
+      t.weft.sleep(0.1)
+      raw:send(handshake.response(request.headers["sec-websocket-key"]) .. frame.server.text "slow")
+      raw:read_until_closed()
+    end)
+    local order = {}
+    local late = t:spawn(function()
+      order[#order + 1] = t:connect(slow):receive()
+    end)
+    local ws = t:connect(t:listen { websocket = case.echo })
+    ws:send "quick"
+    order[#order + 1] = ws:receive()
+    assert.is_true(late:join(5))
+    assert.same({ "quick", "slow" }, order)
+  end))
+end)

@@ -1,0 +1,131 @@
+local check = require "weft.check"
+local options = require "weft.options"
+local raises = require "support.raises"
+
+--- What the words of an option's error must be; the name is in all of them.
+local function refused(spec, given, ...)
+  raises(function()
+    local function opener(table)
+      check.options(spec, "weft.opener", table, 2)
+    end
+    opener(given)
+  end, "weft.opener", ...)
+end
+
+describe("a table of options", function()
+  it("gets the defaults filled in, and is not changed", function()
+    local given = { max_message = 5 }
+    local checked = check.options(options.listen, "weft.listen", given, 1)
+    assert.same({ max_message = 5 }, given)
+    assert.same({ 5, 1024, "127.0.0.1", 8080, 10 }, {
+      checked.max_message, checked.max_fragments, checked.host, checked.port, checked.handshake_timeout,
+    })
+  end)
+
+  it("may be left out", function()
+    assert.equal(10, check.options(options.connect, "weft.connect", nil, 1).timeout)
+    refused(options.connect, 5, "options", "a table", "5")
+  end)
+
+  it("raises for an unknown name, and says which one may have been meant", function()
+    refused(options.listen, { prot = 1 }, "unknown option 'prot'", "'port'")
+    refused(options.listen, { max_mesage = 1 }, "'max_mesage'", "'max_message'")
+    refused(options.listen, { ping_intervall = 1 }, "'ping_interval'")
+    refused(options.listen, { something_else = 1 }, "unknown option 'something_else'")
+    refused(options.listen, { [{}] = 1 }, "unknown option a table")
+    local message = raises(function()
+      check.options(options.listen, "weft.listen", { something_else = 1 }, 1)
+    end)
+    assert.is_nil(message:find "did you mean")
+  end)
+
+  it("raises for what comes in a later version", function()
+    for _, name in ipairs {
+      "tls", "compression", "max_connections", "max_connections_per_address", "rate", "memory_limit", "hosts",
+      "trusted_proxies", "proxy_protocol", "log", "max_body",
+    } do
+      refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")
+    end
+    for _, name in ipairs { "tls", "compression", "proxy", "redirects", "unix", "username", "password" } do
+      refused(options.connect, { [name] = "x" }, "'" .. name .. "'", "not supported yet")
+    end
+    refused(options.serve, { workers = 2 }, "'workers'", "not supported yet")
+    refused(options.serve, { on_worker = print }, "'on_worker'", "not supported yet")
+    refused(options.close, { drain = 5 }, "'drain'", "not supported yet")
+  end)
+
+  it("does not mind a later option that asks for nothing", function()
+    check.options(options.serve, "weft.serve", {
+      tls = false, compression = false, workers = 1, proxy_protocol = false,
+    }, 1)
+    check.options(options.connect, "weft.connect", { compression = false, proxy = false, redirects = 0 }, 1)
+  end)
+
+  it("never shows the value of a later option", function()
+    local message = raises(function()
+      check.options(options.connect, "weft.connect", { password = "sesame" }, 1)
+    end)
+    assert.is_nil(message:find "sesame")
+  end)
+
+  local wrong = {
+    port = { -1, 65536, 80.5, 0 / 0, "80", math.huge },
+    max_message = { 0, -1, 1.5, 0 / 0, "1" },
+    send_buffer = { -1, 0.5, 0 / 0 },
+    ping_interval = { 0, -1, 0 / 0, true, "20" },
+    idle_timeout = { -1, 0 / 0, false },
+    backlog = { 0, 1.5, math.huge },
+    origins = { 5, "example.com", { "https://a/path" }, { 1 }, { x = "*" } },
+    protocols = { "chat", { "a b" }, { "a", "a" }, { "" }, { a = "b" }, { "a", nil, "b" } },
+  }
+  for name, values in pairs(wrong) do
+    for i = 1, 6 do
+      local value = values[i]
+      if value ~= nil then
+        it(("raises for the %s %s, at the caller's line"):format(name, check.show(value)), function()
+          refused(options.listen, { [name] = value }, "option '" .. name .. "': expected", ", got ")
+        end)
+      end
+    end
+  end
+
+  it("takes whole numbers as floats and math.huge for no limit", function()
+    local checked = check.options(options.listen, "weft.listen", {
+      port = 80.0, max_message = math.huge, ping_interval = math.huge, idle_timeout = math.huge,
+      send_buffer = 0, close_timeout = 0,
+    }, 1)
+    assert.equal(math.huge, checked.max_message)
+  end)
+end)
+
+describe("the settings of a connection", function()
+  local function settings(spec, given)
+    return options.settings(check.options(spec, "weft", given, 1))
+  end
+
+  it("are complete, whoever opens it", function()
+    for _, spec in ipairs {
+      options.listen, options.connect, options.pair_client, options.pair_server, options.protocol_client,
+      options.protocol_server,
+    } do
+      assert.same({
+        max_message = 1048576, max_frame = 1048576, max_fragments = 1024, max_header = 16384, max_headers = 100,
+        handshake_timeout = 10, idle_timeout = math.huge, close_timeout = 5, write_timeout = 30, ping_interval = 20,
+        ping_timeout = 20, send_buffer = 65536, receive_buffer = 65536, nodelay = true,
+      }, settings(spec, {}))
+    end
+  end)
+
+  it("take a frame to be as long as a message, unless told otherwise", function()
+    assert.equal(7, settings(options.connect, { max_message = 7 }).max_frame)
+    assert.equal(3, settings(options.connect, { max_message = 7, max_frame = 3 }).max_frame)
+  end)
+
+  it("have the keepalive off for false", function()
+    assert.equal(math.huge, settings(options.listen, { ping_interval = false }).ping_interval)
+  end)
+
+  it("take a client's timeout for the handshake's", function()
+    assert.equal(3, settings(options.connect, { timeout = 3 }).handshake_timeout)
+  end)
+end)
