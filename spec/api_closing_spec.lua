@@ -75,7 +75,7 @@ describe("close", function()
     local _, ws = raw_pair(t, { close_timeout = 0.03 })
     ws:close(1000, "", 0)
     assert.same({ true, 1006, "" }, { ws:wait_closed(5) })
-    assert.equal("local", ws.close_cause)
+    assert.equal("timeout", ws.close_cause)
   end))
 
   it("makes every send and receive say closed from then on", case(function(t)
@@ -251,6 +251,7 @@ describe("the cause of an end", function()
     local raw, ws = raw_pair(t)
     raw:send(frame.client.build(3, "reserved"))
     assert.equal(1002, (raw:close_frame()))
+    raw:close()
     assert.equal("protocol", ended(ws))
     assert.matches("5%.%d", ws.close_message)
     assert.equal(1002, ws.sent_code)
@@ -261,6 +262,7 @@ describe("the cause of an end", function()
     local raw, ws = raw_pair(t, { max_message = 100 })
     raw:send(frame.client.text(("x"):rep(101)))
     assert.equal(1009, (raw:close_frame()))
+    raw:close()
     assert.equal("too_big", ended(ws))
   end))
 
@@ -440,7 +442,10 @@ describe("a connection that nothing refers to", function()
     for i, wait in ipairs {
       function(ws) return ws:receive() end,
       function(ws) return ws:wait_closed() end,
-      function(ws) return (ws:messages()()) end,
+      function(ws)
+        local next_message, state = ws:messages()
+        return (next_message(state))
+      end,
     } do
       tasks[i] = t:spawn(function()
         got[i] = wait(assert(t.weft.connect(t:url(server))))

@@ -160,7 +160,8 @@ describe("messages", function()
       end
     end
     assert.equal("3", client:receive(5))
-    assert.equal("4", (client:messages()()))
+    local next_message, state = client:messages()
+    assert.equal("4", (next_message(state)))
     client:abort()
   end))
 

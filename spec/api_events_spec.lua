@@ -117,7 +117,10 @@ describe("a server with events", function()
       ["the peer closes"] = function(raw) raw:send(frame.client.close(1000)) end,
       ["the peer hangs up"] = function(raw) raw:close() end,
       ["the peer resets"] = function(raw) raw:reset() end,
-      ["a rule is broken"] = function(raw) raw:send(frame.client.build(3, "")) end,
+      ["a rule is broken"] = function(raw)
+        raw:send(frame.client.build(3, ""))
+        raw:shutdown()
+      end,
       ["we close"] = function(_, ws) ws:close(1000, "", 0.01) end,
       ["we abort"] = function(_, ws) ws:abort() end,
     } do

@@ -51,7 +51,7 @@ describe("a mistake in a call on a connection", function()
     local name, argument, expected, call = table.unpack(mistake)
     it(("raises at the caller's line, naming %s, %s and %s (%d)"):format(name, argument, expected, number),
       unharmed(function(ws)
-        raises(function() call(ws) end, name, argument, expected)
+        raises({ call, ws }, name, argument, expected)
       end))
   end
 
@@ -76,6 +76,7 @@ describe("a mistake in a call on a connection", function()
     local line = debug.getinfo(two_calls, "S").linedefined + 2
     assert.matches(":" .. line .. ": ", raises(two_calls, "ws:try_send"))
     assert.equal("fine", client:receive(5))
+    client:abort()
   end))
 end)
 
@@ -256,7 +257,7 @@ describe("a mistake in a call on the loop", function()
   for number, mistake in ipairs(mistakes) do
     local name, call = table.unpack(mistake)
     it(("raises at the caller's line, naming %s (%d)"):format(name, number), case.blocking(function(t)
-      raises(function() call(t.weft) end, name)
+      raises({ call, t.weft }, name)
     end))
   end
 

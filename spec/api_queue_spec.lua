@@ -30,7 +30,8 @@ describe("a queue", function()
     local takers = {}
     for i = 1, 4 do
       takers[i] = t:spawn(function()
-        order[#order + 1] = i .. ":" .. queue:take()
+        local item = queue:take()
+        order[#order + 1] = i .. ":" .. item
       end)
       t.weft.sleep(0)
     end

@@ -254,7 +254,8 @@ describe("upgrade", function()
     local order = {}
     local function visit(path)
       local ws = t:connect(t:url(server, path))
-      order[#order + 1] = ws:receive(5)
+      local path_seen = ws:receive(5)
+      order[#order + 1] = path_seen
       ws:wait_closed(5)
     end
     local first = t:spawn(visit, "/slow")

@@ -219,6 +219,19 @@ describe("a server", function()
     end))
   end
 
+  it("shares its port with others that say reuse_port", case(function(t)
+    local one, port = t:listen { reuse_port = true, websocket = echo }
+    local two = t:listen { port = port, reuse_port = true, websocket = echo }
+    assert.equal(port, two:port())
+    assert.is_true((one:close()))
+    local ws = t:connect(port)
+    ws:send "the other one"
+    assert.equal("the other one", ws:receive(5))
+    assert.equal(1, two:count())
+    assert.is_true(ws:close())
+    assert.equal("in_use", (select(3, t.weft.listen { port = port, websocket = echo })))
+  end))
+
   it("listens on a host given by name", case(function(t)
     local server = t:listen { host = "localhost", websocket = echo }
     local ws = t:connect(("ws://localhost:%d/"):format(server:port()))
@@ -283,8 +296,7 @@ describe("closing a server", function()
 
   it("drops, after the grace, who does not answer, and cancels its handler", case(function(t)
     local result
-    local server = t:listen { websocket = function(ws)
-      while ws:receive() do end
+    local server = t:listen { websocket = function()
       result = table.pack(t.weft.sleep(60))
     end }
     local raw = t:upgrade(server)

@@ -4,14 +4,14 @@ local raises = require "support.raises"
 describe("a task", function()
   it("starts in the next turn, not in spawn", case(function(t)
     local started = false
-    t:spawn(function() started = true end)
+    t.weft.spawn(function() started = true end)
     assert.is_false(started)
     t.weft.sleep(0)
     assert.is_true(started)
   end))
 
   it("gets spawn's arguments", case(function(t)
-    local task = t:spawn(function(...) return select("#", ...), ... end, 1, nil, "three", nil)
+    local task = t.weft.spawn(function(...) return select("#", ...), ... end, 1, nil, "three", nil)
     assert.same({ n = 6, true, 4, 1, nil, "three" }, table.pack(task:join(5)))
   end))
 
@@ -19,7 +19,7 @@ describe("a task", function()
     local order = {}
     local tasks = {}
     for i = 1, 3 do
-      tasks[i] = t:spawn(function()
+      tasks[i] = t.weft.spawn(function()
         for round = 1, 3 do
           order[#order + 1] = ("%d%s"):format(round, ("abc"):sub(i, i))
           coroutine.yield()
@@ -33,9 +33,9 @@ describe("a task", function()
   end))
 
   it("gives way for one turn with a bare yield, which returns nothing", case(function(t)
-    local turns = 0
-    local counter = t.weft.spawn(function()
-      while true do
+    local turns, enough = 0, false
+    t:spawn(function()
+      while not enough do
         turns = turns + 1
         coroutine.yield()
       end
@@ -46,12 +46,12 @@ describe("a task", function()
     assert.equal(before + 1, turns)
     coroutine.yield()
     assert.equal(before + 2, turns)
-    counter:cancel()
+    enough = true
   end))
 
   it("that yields with values fails in words", case(function(t)
     local after = false
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       coroutine.yield "a value"
       after = true
     end)
@@ -65,7 +65,7 @@ describe("a task", function()
   end))
 
   it("that yields nil as a value fails, too", case(function(t)
-    local task = t:spawn(function() coroutine.yield(nil) end)
+    local task = t.weft.spawn(function() coroutine.yield(nil) end)
     local ok, err = task:join(5)
     assert.is_nil(ok)
     assert.is_truthy(err:find("yield", 1, true), err)
@@ -73,7 +73,7 @@ describe("a task", function()
 
   it("has a status", case(function(t)
     local inner
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       inner = coroutine.running()
       t.weft.sleep(0.002)
     end)
@@ -85,11 +85,11 @@ describe("a task", function()
     local done = task:status()
     assert.is_true(waiting ~= done and fresh ~= done)
     assert.equal("dead", coroutine.status(inner))
-    local failed = t:spawn(function() error("x", 0) end)
+    local failed = t.weft.spawn(function() error("x", 0) end)
     assert.is_nil((failed:join(5)))
     assert.not_equal(done, failed:status())
     local own
-    own = t:spawn(function() return own:status() end)
+    own = t.weft.spawn(function() return own:status() end)
     local _, running = own:join(5)
     assert.is_true(running ~= waiting and running ~= done)
   end))
@@ -99,7 +99,7 @@ describe("a task", function()
     local function deeper()
       depth = depth + 1
       if depth < 50 then
-        t:spawn(deeper)
+        t.weft.spawn(deeper)
       end
     end
     t:spawn(deeper)
@@ -160,12 +160,12 @@ describe("a task", function()
   it("has its own coroutine.running and coroutine.isyieldable", case(function(t)
     local threads = {}
     for i = 1, 2 do
-      t:spawn(function()
+      assert.is_true(t.weft.spawn(function()
         local thread, is_main = coroutine.running()
         assert.is_false(is_main)
         assert.is_true(coroutine.isyieldable())
         threads[i] = thread
-      end):join(5)
+      end):join(5))
     end
     assert.not_equal(threads[1], threads[2])
   end))
@@ -182,18 +182,18 @@ end)
 
 describe("join", function()
   it("gives true and the results", case(function(t)
-    assert.same({ n = 1, true }, table.pack(t:spawn(function() end):join()))
-    assert.same({ n = 4, true, nil, false, nil }, table.pack(t:spawn(function() return nil, false, nil end):join(5)))
+    assert.same({ n = 1, true }, table.pack(t.weft.spawn(function() end):join()))
+    assert.same({ n = 4, true, nil, false, nil }, table.pack(t.weft.spawn(function() return nil, false, nil end):join(5)))
   end))
 
   it("gives them again, to everyone who asks, before and after the end", case(function(t)
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       t.weft.sleep(0.002)
       return "result"
     end)
     local joiners = {}
     for i = 1, 3 do
-      joiners[i] = t:spawn(function() return task:join() end)
+      joiners[i] = t.weft.spawn(function() return task:join() end)
     end
     for i = 1, 3 do
       assert.same({ true, true, "result" }, { joiners[i]:join(5) })
@@ -204,7 +204,7 @@ describe("join", function()
 
   it("gives nil, the error and its traceback", case(function(t)
     local thing = {}
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       t.weft.sleep(0)
       error(thing)
     end)
@@ -220,7 +220,7 @@ describe("join", function()
   end))
 
   it("gives nil, \"timeout\", and can be tried again", case(function(t)
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       t.weft.sleep(0.02)
       return "late"
     end)
@@ -256,7 +256,7 @@ describe("join", function()
     end)
     local joiners = {}
     for i = 1, 3 do
-      joiners[i] = t:spawn(function()
+      joiners[i] = t.weft.spawn(function()
         local ok, err = task:join()
         return ok, err
       end)
@@ -269,7 +269,7 @@ describe("join", function()
 
   it("of oneself raises", case(function(t)
     local task
-    task = t:spawn(function() raises(function() task:join() end, "join") end)
+    task = t.weft.spawn(function() raises(function() task:join() end, "join") end)
     assert.is_true(task:join(5))
   end))
 
@@ -329,17 +329,17 @@ describe("an error in a task", function()
     local function forever()
       return 1 + forever()
     end
-    local task = t:spawn(forever)
+    local task = t.weft.spawn(forever)
     local ok, err = task:join(5)
     assert.is_nil(ok)
     assert.is_truthy(tostring(err):find "stack overflow", err)
-    task = t:spawn(function() return ("x"):rep(1 << 60) end)
+    task = t.weft.spawn(function() return ("x"):rep(1 << 60) end)
     assert.is_nil((task:join(5)))
   end))
 
   it("runs its <close> variables first", case(function(t)
     local order = {}
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       local first <close> = setmetatable({}, { __close = function(_, err) order[#order + 1] = "first " .. err end })
       local second <close> = setmetatable({}, { __close = function(_, err) order[#order + 1] = "second " .. err end })
       error((first and second) and "because", 0)
@@ -356,7 +356,7 @@ describe("cancel", function()
     { "receive with a timeout", function(_, ws) return ws:receive(60) end },
     { "ping", function(_, _, silent) return silent:ping() end },
     { "wait_closed", function(_, ws) return ws:wait_closed() end },
-    { "join", function(t) return t:spawn(t.weft.sleep, 0.05):join() end },
+    { "join", function(t) return t.weft.spawn(t.weft.sleep, 0.05):join() end },
     { "take", function(t) return t.weft.queue():take() end },
     { "put", function(t)
       local queue = t.weft.queue(1)
@@ -372,7 +372,7 @@ describe("cancel", function()
       local raw = t:upgrade((t:listen()))
       local silent = t:accepted()
       local result, after
-      local task = t:spawn(function()
+      local task = t.weft.spawn(function()
         result = table.pack(wait[2](t, ws, silent, raw.socket:getfd()))
         after = "ran on"
         return "an end of its own"
@@ -390,7 +390,7 @@ describe("cancel", function()
 
   it("makes the next wait raise, which nobody reports", case(function(t)
     local first, after
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       first = table.pack(t.weft.sleep(60))
       t.weft.sleep(60)
       after = true
@@ -405,7 +405,7 @@ describe("cancel", function()
 
   it("swallowed twice closes the task where it stands", case(function(t)
     local swallowed, closed = 0, {}
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       local guard <close> = setmetatable({}, { __close = function() closed[#closed + 1] = "guard" end })
       assert(guard)
       while true do
@@ -422,9 +422,23 @@ describe("cancel", function()
     assert.same({}, t:reports())
   end))
 
+  it("closes where it stands a task that only ever gives way", case(function(t)
+    local rounds = 0
+    local task = t.weft.spawn(function()
+      while rounds < 1000 do
+        rounds = rounds + 1
+        coroutine.yield()
+      end
+    end)
+    t.weft.sleep(0)
+    task:cancel()
+    assert.same({ nil, "cancelled" }, { task:join(5) })
+    assert.is_true(rounds < 10, rounds)
+  end))
+
   it("closes a task in the same way when it loops on the result", case(function(t)
     local rounds = 0
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       while true do
         rounds = rounds + 1
         t.weft.sleep(60)
@@ -438,7 +452,7 @@ describe("cancel", function()
 
   it("runs <close> variables, in which it is known what happened", case(function(t)
     local seen = {}
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       local guard <close> = setmetatable({}, { __close = function(_, err) seen[1] = tostring(err) end })
       assert(guard)
       t.weft.sleep(60)
@@ -453,7 +467,7 @@ describe("cancel", function()
 
   it("of a task that has not started keeps it from starting", case(function(t)
     local started = false
-    local task = t:spawn(function() started = true end)
+    local task = t.weft.spawn(function() started = true end)
     task:cancel()
     assert.same({ nil, "cancelled" }, { task:join(5) })
     t.weft.sleep(0)
@@ -461,7 +475,7 @@ describe("cancel", function()
   end))
 
   it("of a task that has ended does nothing", case(function(t)
-    local task = t:spawn(function() return "done" end)
+    local task = t.weft.spawn(function() return "done" end)
     task:join(5)
     local status = task:status()
     task:cancel()
@@ -471,7 +485,7 @@ describe("cancel", function()
 
   it("twice is as once", case(function(t)
     local result
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       result = table.pack(t.weft.sleep(60))
       return "clean"
     end)
@@ -485,7 +499,7 @@ describe("cancel", function()
   it("of a task that can go on takes effect at its next wait", case(function(t)
     local result
     local task
-    task = t:spawn(function()
+    task = t.weft.spawn(function()
       task:cancel()
       result = table.pack(t.weft.sleep(60))
     end)
@@ -496,7 +510,7 @@ describe("cancel", function()
   it("leaves what does not wait alone", case(function(t)
     local client, server = t.weft.pair()
     local sent
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       t.weft.sleep(60)
       sent = client:try_send "still works"
       client:close(1000, "", 0)
@@ -527,7 +541,7 @@ describe("cancel", function()
 
   it("closes where it stands also a task inside weft.wrap", case(function(t)
     local closed = 0
-    local task = t:spawn(function()
+    local task = t.weft.spawn(function()
       t.weft.wrap(function()
         local guard <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
         assert(guard)

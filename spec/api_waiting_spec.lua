@@ -1,12 +1,13 @@
 local case = require "support.case"
 
---- Fails unless fn raises and names the two ways out.
+--- Fails unless fn raises, not at a line of weft's, and names the two ways out.
 local function assert_names_the_way_out(fn)
   local ok, message = pcall(fn)
   assert.is_false(ok)
   assert.equal("string", type(message))
   assert.is_truthy(message:find("weft.spawn", 1, true), message)
   assert.is_truthy(message:find("weft.wrap", 1, true), message)
+  assert.is_nil(message:find("lua/weft/", 1, true), message)
 end
 
 --- Runs fn in a coroutine that weft did not start; gives what fn does, raises
@@ -252,6 +253,7 @@ describe("a call that cannot wait", function()
         place[2](function() call[2](client, t) end)
         client:abort()
         server:abort()
+        t.weft.step()
       end))
     end
   end

@@ -40,7 +40,7 @@ describe("a connection that nothing refers to", function()
   it("is told to have been collected", case(function(t)
     local url, peer = raw_server(t)
     local cause
-    do
+    local function connect()
       -- marked for finalization first, so finalized after the connection
       local witness = setmetatable({}, { __gc = function(self)
         cause = self.ws.close_cause
@@ -48,6 +48,7 @@ describe("a connection that nothing refers to", function()
       local ws = assert(t.weft.connect(url))
       ws.witness, witness.ws = witness, ws
     end
+    connect()
     peer()
     collect(t)
     assert.equal("collected", cause)
@@ -55,20 +56,21 @@ describe("a connection that nothing refers to", function()
 
   it("is dropped though it refers to itself", case(function(t)
     local url, peer = raw_server(t)
-    do
+    local function connect()
       local ws = assert(t.weft.connect(url))
       ws.myself = ws
       ws.closure = function()
         return ws
       end
     end
+    connect()
     local raw = peer()
     collect(t)
     assert.not_equal("timeout", select(2, raw:read_until_closed()))
   end))
 
   it("is dropped on a server too, once its handler has let go", case(function(t)
-    local near = t:connect(t:listen { websocket = function(ws)
+    local near = t:connect(t:server { websocket = function(ws)
       ws:send "hello"
       return t.weft.sleep(0.01)
     end })
@@ -79,11 +81,12 @@ describe("a connection that nothing refers to", function()
 
   it("loses none of what it sent", case(function(t)
     local url, peer = raw_server(t)
-    do
+    local function connect()
       local ws = assert(t.weft.connect(url))
       assert(ws:send "last words")
       assert(ws:flush())
     end
+    connect()
     local raw = peer()
     collect(t)
     assert.equal("last words", (raw:message()))
@@ -141,6 +144,8 @@ describe("a connection that nothing but a wait refers to", function()
         collect(t)
       end
       raw:send(server.text "still there?" .. server.close(1000))
+      assert.equal(1000, (raw:close_frame()))
+      raw:close()
       t:wait_until(function()
         collectgarbage()
         return got
@@ -192,10 +197,11 @@ describe("a connection that nothing but a wait refers to", function()
 
   it("is kept while it closes", case(function(t)
     local url, peer = raw_server(t)
-    do
+    local function connect()
       local ws = assert(t.weft.connect(url))
       ws:close(4000, "bye", 0)
     end
+    connect()
     local raw = peer()
     collect(t)
     assert.same({ 4000, "bye" }, { raw:close_frame() })

@@ -120,15 +120,16 @@ describe("a half-open handshake", function()
       local request = raw:parsed_head()
       t.weft.sleep(0.1)
       raw:send(handshake.response(request.headers["sec-websocket-key"]) .. frame.server.text "slow")
-      raw:read_until_closed()
     end)
     local order = {}
     local late = t:spawn(function()
-      order[#order + 1] = t:connect(slow):receive()
+      local message = t:connect(slow):receive()
+      order[#order + 1] = message
     end)
-    local ws = t:connect(t:listen { websocket = case.echo })
+    local ws = t:connect(t:server { websocket = case.echo })
     ws:send "quick"
-    order[#order + 1] = ws:receive()
+    local message = ws:receive()
+    order[#order + 1] = message
     assert.is_true(late:join(5))
     assert.same({ "quick", "slow" }, order)
   end))

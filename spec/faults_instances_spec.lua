@@ -127,7 +127,7 @@ for _, with_core in ipairs { false, true } do
       end)
       other.close()
       assert.equal("again", got)
-      local ws = t:connect(t:listen { websocket = case.echo })
+      local ws = t:connect(t:server { websocket = case.echo })
       ws:send "as before"
       assert.equal("as before", (ws:receive()))
     end))

@@ -146,14 +146,15 @@ describe("a script whose last statement is a send", function()
   it("has sent it from a server's handler too", case(function(t)
     local child = child_process.start(t.weft, [[
       local weft = require "weft"
+      local served = false
       local server = assert(weft.listen { port = 0, websocket = function(ws)
+        served = true
         ws:send "last words"
       end })
       print(server:url())
       io.stdout:flush()
       weft.run(function()
-        while server:count() == 0 do weft.sleep(0.005) end
-        while server:count() > 0 do weft.sleep(0.005) end
+        while not served or server:count() > 0 do weft.sleep(0.005) end
       end)
     ]])
     child:wait_for "ws://"
@@ -175,6 +176,7 @@ describe("Ctrl-C", function()
         local got = raw:frame(10)
         if not got or got.opcode == frame.CLOSE then
           raw:send(frame.server.close(1000))
+          raw:close()
           return
         elseif got.opcode == frame.TEXT then
           received[#received + 1] = got.payload
@@ -206,7 +208,8 @@ describe("Ctrl-C", function()
   end
 
   for _, wait in ipairs {
-    "ws:receive()", "ws:wait_closed()", "for _ in ws:messages() do end", "ws:ping()", "weft.sleep(100)", "weft.run()",
+    "ws:receive()", "ws:wait_closed()", "for _ in ws:messages() do end", "ws:ping()", "weft.sleep(100)",
+    "weft.spawn(weft.sleep, 100) weft.run()",
     "weft.run(weft.sleep, 100)", "weft.queue():take()",
   } do
     it("at a blocking " .. wait .. " raises interrupted!, and the connection is good", case(function(t)
@@ -269,6 +272,7 @@ describe("Ctrl-C", function()
     local raw = t:upgrade(math.tointeger(child.arguments[1]))
     child:signal "INT"
     assert.equal(1001, (raw:close_frame()))
+    t.weft.sleep(0.05)
     child:signal "INT"
     local _, status = child:wait()
     assert.equal(128 + 2, status)

@@ -106,7 +106,7 @@ describe("a task that waits in", function()
     end
 
     it(what .. " is woken by its cancellation, once", case(function(t)
-      t:upgrade(t:listen(options), { receive_buffer = 4096 })
+      t:upgrade(t:server(options), { receive_buffer = 4096 })
       local ws = t:accepted()
       local task = t.weft.spawn(wait, ws)
       t.weft.sleep(0.01)
@@ -118,7 +118,7 @@ describe("a task that waits in", function()
     it(what .. " is let go when an error ends the handler beside it", case(function(t)
       local result
       local fail = false
-      local raw = t:upgrade(t:listen { ping_interval = false, close_timeout = 0.1, websocket = function(ws)
+      local raw = t:upgrade(t:server { ping_interval = false, close_timeout = 0.1, websocket = function(ws)
         t:spawn(function()
           result = { wait(ws) }
         end)
@@ -156,7 +156,7 @@ describe("close and abort", function()
   it("may come from the handler itself, between its waits", case(function(t)
     for _, finish in ipairs { "close", "abort" } do
       local after
-      local raw = t:upgrade(t:listen { websocket = function(ws)
+      local raw = t:upgrade(t:server { websocket = function(ws)
         for _ in ws:messages() do
           ws:send "answer"
           ws[finish](ws, finish == "close" and 4000 or nil)
@@ -181,7 +181,7 @@ describe("close and abort", function()
   end))
 
   it("may come again and again", case(function(t)
-    t:upgrade(t:listen(options))
+    t:upgrade(t:server(options))
     local ws = t:accepted()
     local first = t:spawn(function()
       return ws:close(1000)
@@ -273,7 +273,7 @@ describe("a wait where none can be", function()
   }
   for what, wait in pairs(connection_waits) do
     it("(" .. what .. " inside table.sort) says so, and the connection is good", case(function(t)
-      local raw = t:upgrade(t:listen(options))
+      local raw = t:upgrade(t:server(options))
       local ws = t:accepted()
       objection(t, function()
         table.sort({ 3, 1, 2 }, function(a, b)
@@ -316,7 +316,7 @@ describe("a wait where none can be", function()
   end))
 
   it("may be an iterator, a metamethod, a pcall: those can wait", case(function(t)
-    local raw = t:upgrade(t:listen())
+    local raw = t:upgrade(t:server())
     local ws = t:accepted()
     raw:send(client.text "1" .. client.text "2" .. client.text "3")
     local lazy = setmetatable({}, { __index = function()

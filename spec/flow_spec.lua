@@ -13,7 +13,7 @@ local function slow_reader(t, options)
   for name, value in pairs(options or {}) do
     merged[name] = value
   end
-  local raw = t:upgrade(t:listen(merged), { receive_buffer = 4096 })
+  local raw = t:upgrade(t:server(merged), { receive_buffer = 4096 })
   return t:accepted(), raw
 end
 
@@ -204,7 +204,7 @@ describe("a connection that nobody receives from", function()
   end))
 
   it("answers pings and notices the close", case(function(t)
-    local raw = t:upgrade(t:listen())
+    local raw = t:upgrade(t:server())
     local ws = t:accepted()
     raw:send(client.ping "1")
     assert.equal("\x8A\x011", (raw:receive(3)))
@@ -268,7 +268,7 @@ end)
 
 describe("idle_timeout", function()
   it("ends a connection without messages either way, as idle", case(function(t)
-    local raw = t:upgrade(t:listen { idle_timeout = 0.1, close_timeout = 0.1 })
+    local raw = t:upgrade(t:server { idle_timeout = 0.1, close_timeout = 0.1 })
     local ws = t:accepted()
     raw:send(client.ping "no message")
     assert.equal("no message", raw:frame().payload)
@@ -279,7 +279,7 @@ describe("idle_timeout", function()
   end))
 
   it("is put off by messages that come in, and by ones that go out", case(function(t)
-    local raw = t:upgrade(t:listen { idle_timeout = 0.1 })
+    local raw = t:upgrade(t:server { idle_timeout = 0.1 })
     local ws = t:accepted()
     for _ = 1, 6 do
       t.weft.sleep(0.04)
@@ -297,7 +297,7 @@ end)
 
 describe("the keepalive", function()
   it("drops a peer that answers nothing, as ping_timeout", case(function(t)
-    local raw = t:upgrade(t:listen { ping_interval = 0.05, ping_timeout = 0.05 })
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.05 })
     local ws = t:accepted()
     assert.same({ nil, "closed", 1006, "" }, { ws:receive() })
     assert.equal("ping_timeout", ws.close_cause)
@@ -307,7 +307,7 @@ describe("the keepalive", function()
   end))
 
   it("keeps a peer that answers, and measures its latency", case(function(t)
-    local raw = t:upgrade(t:listen { ping_interval = 0.05, ping_timeout = 0.2 })
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.2 })
     local ws = t:accepted()
     assert.is_nil(ws.latency)
     for _ = 1, 6 do
@@ -320,7 +320,7 @@ describe("the keepalive", function()
   end))
 
   it("takes any byte for life, half a frame too", case(function(t)
-    local raw = t:upgrade(t:listen { ping_interval = 0.05, ping_timeout = 0.1 })
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.1 })
     local ws = t:accepted()
     local message = client.text "a byte now and then"
     for at = 1, #message do
@@ -341,7 +341,7 @@ describe("the keepalive", function()
   end))
 
   it("is off when ping_interval is false", case(function(t)
-    local raw = t:upgrade(t:listen { ping_interval = false, ping_timeout = 0.05 })
+    local raw = t:upgrade(t:server { ping_interval = false, ping_timeout = 0.05 })
     assert.is_true(raw:is_silent(0.2))
     assert.equal("open", t:accepted().state)
   end))

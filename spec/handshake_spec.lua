@@ -8,7 +8,7 @@ local request = handshake.request
 
 describe("an opening handshake", function()
   it("is answered with the accept key of the RFC's example (1.3)", case(function(t)
-    local raw = t:dial((t:listen()))
+    local raw = t:dial(t:server())
     raw:send(request())
     local answer = raw:parsed_head()
     assert.equal(101, answer.status)
@@ -21,7 +21,7 @@ describe("an opening handshake", function()
 
   for _, size in ipairs { 1, 2, 3, 7, 1000 } do
     it("may arrive " .. size .. " bytes at a time, with frames right behind", case(function(t)
-      local raw = t:dial((t:listen { websocket = case.echo }))
+      local raw = t:dial(t:server { websocket = case.echo })
       raw:send_in_pieces(request() .. frame.client.text "early" .. frame.client.text "bird", size)
       assert.equal(101, raw:parsed_head().status)
       assert.equal("early", (raw:message()))
@@ -47,7 +47,7 @@ describe("an opening handshake", function()
   }
   for what, options in pairs(fine) do
     it("may have " .. what, case(function(t)
-      local raw = t:upgrade(t:listen { websocket = case.echo }, options)
+      local raw = t:upgrade(t:server { websocket = case.echo }, options)
       assert.is_nil(raw.response.headers["sec-websocket-extensions"])
       raw:send(frame.client.text "hello")
       assert.equal("hello", (raw:message()))
@@ -89,7 +89,6 @@ describe("a request that could smuggle something", function()
     ["a blank after the version"] = { start = "GET / HTTP/1.1 " },
     ["a blank in the target"] = { start = "GET /a b HTTP/1.1" },
     ["a tab in the request line"] = { start = "GET\t/ HTTP/1.1" },
-    ["no version"] = { start = "GET /" },
     ["a version in lower case"] = { start = "GET / http/1.1" },
     ["an empty target"] = { start = "GET  HTTP/1.1" },
     ["a method that is no token"] = { start = "G(T / HTTP/1.1" },
@@ -120,7 +119,6 @@ describe("a request that could smuggle something", function()
       assert.equal(400, answer.status)
       assert.equal("fin", answer.ending)
       assert.equal("close", answer.headers.connection:lower())
-      assert.is_nil(answer.body:find("HTTP/1.1", 1, true))
       assert.equal(#answer.body, tonumber(answer.headers["content-length"]))
       assert.is_false(reached)
     end))
@@ -129,7 +127,7 @@ describe("a request that could smuggle something", function()
   for _, size in ipairs { 1, 2, 3, 7 } do
     it("is refused as well " .. size .. " bytes at a time", case(function(t)
       for _, what in ipairs { "two Hosts", "a folded line", "a NUL in a value", "a bare CR in a value", "a Transfer-Encoding" } do
-        local raw = t:dial((t:listen()))
+        local raw = t:dial(t:server())
         raw:send_in_pieces(request(shapes[what]), size)
         local answer = raw:answer()
         assert.same({ 400, "fin" }, { answer.status, answer.ending })
@@ -138,28 +136,29 @@ describe("a request that could smuggle something", function()
   end
 
   it("is refused before its head is complete", case(function(t)
-    local raw = t:dial((t:listen()))
+    local raw = t:dial(t:server())
     raw:send "GET / HTTP/1.1\r\nHost : x\r\nX-More: "
     assert.equal(400, raw:parsed_head().status)
   end))
 
   it("is refused when it is no HTTP at all", case(function(t)
     for _, junk in ipairs { "\x16\x03\x01\x02\0\1\0\1\xFC\3\3 a TLS hello\r\n\r\n", "hello?\r\n\r\n", "\0\0\0\0\r\n\r\n" } do
-      local answer = t:ask(t:listen(), junk)
+      local answer = t:ask(t:server(), junk)
       assert.same({ 400, "fin" }, { answer.status, answer.ending })
     end
   end))
 
   it("of another HTTP is told which one is spoken: 505", case(function(t)
-    assert.equal(505, t:ask(t:listen(), request { version = "HTTP/2.0" }).status)
-    assert.equal(505, t:ask(t:listen(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status)
+    assert.equal(505, t:ask(t:server(), request { version = "HTTP/2.0" }).status)
+    assert.equal(505, t:ask(t:server(), request { start = "GET /" }).status)
+    assert.equal(505, t:ask(t:server(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status)
   end))
 end)
 
 describe("a wrong version", function()
   for _, version in ipairs { "8", "12", "14", "0", "13, 8", "thirteen", false } do
     it("(" .. tostring(version) .. ") gets 426 naming 13 (4.4)", case(function(t)
-      local answer = t:ask(t:listen(), request { headers = { ["Sec-WebSocket-Version"] = version } })
+      local answer = t:ask(t:server(), request { headers = { ["Sec-WebSocket-Version"] = version } })
       assert.equal(426, answer.status)
       assert.equal("13", answer.headers["sec-websocket-version"])
       assert.equal("fin", answer.ending)
@@ -169,7 +168,7 @@ end)
 
 describe("an oversized head", function()
   it("gets 431 at 16 KiB, complete or not", case(function(t)
-    local raw = t:dial((t:listen()))
+    local raw = t:dial(t:server())
     raw:send("GET / HTTP/1.1\r\nHost: x\r\nX-Long: " .. ("a"):rep(17000))
     local answer = raw:answer()
     assert.same({ 431, "fin" }, { answer.status, answer.ending })
@@ -182,7 +181,7 @@ describe("an oversized head", function()
   end))
 
   it("gets 431 for a request line that never ends", case(function(t)
-    local raw = t:dial((t:listen()))
+    local raw = t:dial(t:server())
     raw:send("GET /" .. ("a"):rep(17000))
     assert.equal(431, raw:parsed_head().status)
   end))
@@ -205,7 +204,7 @@ describe("an oversized head", function()
   end))
 
   it("of half a megabyte does not lose its answer to a reset", case(function(t)
-    local raw = t:dial((t:listen()))
+    local raw = t:dial(t:server())
     raw:send("GET / HTTP/1.1\r\nHost: x\r\nX-Long: " .. ("a"):rep(512 * 1024))
     local answer = raw:answer()
     assert.same({ 431, "fin" }, { answer.status, answer.ending })
@@ -215,7 +214,7 @@ end)
 describe("an Origin", function()
   --- The status that a page of this origin gets from this host.
   local function status(t, host, origin, origins)
-    local raw = t:dial((t:listen { origins = origins }))
+    local raw = t:dial(t:server { origins = origins })
     raw:send(request { host = host, headers = { Origin = origin } })
     local answer = raw:parsed_head()
     if answer.status == 403 then
@@ -271,15 +270,11 @@ describe("an Origin", function()
       assert.equal(101, status(t, "127.0.0.1", origin, "*"))
     end
   end))
-
-  it("may be null when the list says so", case(function(t)
-    assert.equal(101, status(t, "127.0.0.1", "null", { "null" }))
-  end))
 end)
 
 describe("a subprotocol", function()
   local function agreed(t, spoken, offered)
-    local raw = t:upgrade(t:listen { protocols = spoken }, { headers = { ["Sec-WebSocket-Protocol"] = offered } })
+    local raw = t:upgrade(t:server { protocols = spoken }, { headers = { ["Sec-WebSocket-Protocol"] = offered } })
     return raw.response.headers["sec-websocket-protocol"], t:accepted().protocol
   end
 
@@ -322,7 +317,7 @@ describe("a handshake that dawdles", function()
   end
 
   it("is dropped though it sends a byte now and then", case(function(t)
-    local raw = t:dial((t:listen { handshake_timeout = 0.1 }))
+    local raw = t:dial(t:server { handshake_timeout = 0.1 })
     local begin = t.weft.now()
     local text = request()
     for at = 1, #text do

@@ -6,7 +6,7 @@ local handshake = require "support.handshake"
 
 describe("without an http option", function()
   it("a plain request gets 426 and a line that explains", case(function(t)
-    local answer = t:http((t:listen()))
+    local answer = t:http(t:server())
     assert.equal(426, answer.status)
     assert.equal("websocket", answer.headers.upgrade)
     assert.matches("WebSocket", answer.body)
@@ -17,9 +17,9 @@ end)
 describe("an http function", function()
   local function answers(t, ...)
     local results = table.pack(...)
-    return t:http((t:listen { http = function()
+    return t:http(t:server { http = function()
       return table.unpack(results, 1, results.n)
-    end }))
+    end })
   end
 
   it("gives status, headers and body", case(function(t)
@@ -115,9 +115,9 @@ describe("an http function", function()
 
   for _, size in ipairs { 1, 2, 3, 7 } do
     it("reads a request " .. size .. " bytes at a time", case(function(t)
-      local raw = t:dial((t:listen { http = function(request)
+      local raw = t:dial(t:server { http = function(request)
         return 200, {}, request.path
-      end }))
+      end })
       raw:send_in_pieces(handshake.http { path = "/slowly" }, size)
       assert.equal("/slowly", raw:answer().body)
     end))
@@ -257,7 +257,7 @@ describe("http routes", function()
   end))
 
   it("answer 404 to HEAD without a body", case(function(t)
-    local answer = t:http(t:listen { http = { ["/"] = page "root" } }, { method = "HEAD", path = "/nowhere" })
+    local answer = t:http(t:server { http = { ["/"] = page "root" } }, { method = "HEAD", path = "/nowhere" })
     assert.same({ 404, "" }, { answer.status, answer.body })
   end))
 end)
@@ -293,9 +293,9 @@ end)
 
 describe("an upgrade function", function()
   local function asked(t, upgrade, request)
-    local raw = t:dial((t:listen { upgrade = upgrade, protocols = { "v1" }, websocket = function(ws)
+    local raw = t:dial(t:server { upgrade = upgrade, protocols = { "v1" }, websocket = function(ws)
       ws:send(tostring(ws.request.user))
-    end }))
+    end })
     raw:send(handshake.request(request))
     return raw:parsed_head(), raw
   end

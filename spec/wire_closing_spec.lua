@@ -85,14 +85,14 @@ describe("a close frame", function()
   end))
 
   it("with a body of one byte fails with 1002 (5.5.1)", case(function(t)
-    local raw = t:upgrade(observed(t))
+    local raw = t:upgrade((observed(t)))
     raw:send(client.build(8, "\x03"))
     assert.equal(1002, (raw:close_frame()))
   end))
 
   for _, reason in ipairs { "\xFF", "fine, but \xC3", "\xED\xA0\x80" } do
     it(("with a reason that is not UTF-8 fails with 1007 (%q)"):format(reason), case(function(t)
-      local raw = t:upgrade(observed(t))
+      local raw = t:upgrade((observed(t)))
       raw:send(client.close(1000, reason))
       assert.equal(1007, (raw:close_frame()))
     end))
@@ -118,7 +118,7 @@ describe("a close frame", function()
   end
 
   it("ends what is looked at: a message after it is not answered", case(function(t)
-    local raw = t:upgrade(observed(t))
+    local raw = t:upgrade((observed(t)))
     raw:send(client.text "before" .. client.close(1000) .. client.text "after" .. client.build(3, "nonsense"))
     assert.equal("before", (raw:message()))
     assert.equal(1000, (raw:close_frame()))
@@ -136,7 +136,7 @@ end)
 
 describe("after a clean closing handshake", function()
   it("the server ends TCP at once, without waiting for the client (7.1.1)", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo, close_timeout = 60 })
+    local raw = t:upgrade(t:server { websocket = case.echo, close_timeout = 60 })
     local begin = t.weft.now()
     raw:send(client.close(1000))
     assert.equal(1000, (raw:close_frame()))
@@ -146,7 +146,7 @@ describe("after a clean closing handshake", function()
 
   it("the server that began it ends TCP at once too", case(function(t)
     local closed
-    local raw = t:upgrade(t:listen { close_timeout = 60, websocket = function(ws)
+    local raw = t:upgrade(t:server { close_timeout = 60, websocket = function(ws)
       closed = { ws:close(4000, "begun here") }
     end })
     assert.same({ 4000, "begun here" }, { raw:close_frame() })
@@ -159,7 +159,7 @@ describe("after a clean closing handshake", function()
 
   it("messages that crossed the close are dropped, their pings unanswered or not", case(function(t)
     local server_side
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       server_side = ws
       assert.is_true(ws:close(1000))
     end })
@@ -208,7 +208,7 @@ describe("both ends are told", function()
 
   it("of a handler that returns: 1000", case(function(t)
     local server_side
-    local ws = t:connect(t:listen { websocket = function(connection)
+    local ws = t:connect(t:server { websocket = function(connection)
       server_side = connection
       connection:send "one word"
     end })
@@ -224,7 +224,7 @@ describe("both ends are told", function()
 
   it("of a handler that fails: 1011 with an empty reason", case(function(t)
     local server_side
-    local ws = t:connect(t:listen { websocket = function(connection)
+    local ws = t:connect(t:server { websocket = function(connection)
       server_side = connection
       connection:send "last words"
       error "a secret of the server's"
@@ -276,8 +276,9 @@ describe("both ends are told", function()
 
   it("of an abort: the peer sees the drop, no close frame", case(function(t)
     local server_side
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       server_side = ws
+      ws:flush()
       ws:abort()
       assert.equal("closed", ws.state)
     end })
@@ -288,7 +289,8 @@ describe("both ends are told", function()
   it("of messages first, then of the close, for ever", case(function(t)
     local port = t:serve_upgraded(function(raw)
       raw:send(server.text "one" .. server.text "two" .. server.close(4000, "three"))
-      raw:read_until_closed()
+      raw:close_frame()
+      raw:close()
     end)
     local ws = t:connect(port)
     t:wait_until(function()

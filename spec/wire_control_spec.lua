@@ -18,7 +18,7 @@ describe("a ping", function()
   for _, size in ipairs { 1, 2, 3, 7, 1000 } do
     describe("read " .. size .. " bytes at a time", function()
       it("is answered with its payload", case(function(t)
-        local raw = t:upgrade(t:listen { websocket = case.echo })
+        local raw = t:upgrade(t:server { websocket = case.echo })
         for _, payload in ipairs { "", "?", "\0\xFF\x80", ("x"):rep(125) } do
           raw:send_in_pieces(client.ping(payload), size)
           assert.equal(frame.server.pong(payload), (raw:receive(2 + #payload)))
@@ -26,13 +26,13 @@ describe("a ping", function()
       end))
 
       it("between two fragments is answered before the message", case(function(t)
-        local raw = t:upgrade(t:listen { websocket = case.echo })
+        local raw = t:upgrade(t:server { websocket = case.echo })
         raw:send_in_pieces(client.text("Hel", { fin = false }) .. client.ping "?" .. client.continuation "lo", size)
         assert.equal("\x8A\1?\x81\5Hello", (raw:receive(10)))
       end))
 
       it("among ten gets one of ten pongs, in order", case(function(t)
-        local raw = t:upgrade(t:listen { websocket = case.echo })
+        local raw = t:upgrade(t:server { websocket = case.echo })
         local frames, pongs = pings(10)
         raw:send_in_pieces(frames, size)
         assert.equal(pongs, (raw:receive(#pongs)))
@@ -41,7 +41,7 @@ describe("a ping", function()
 
       it("is answered while the handler does something else", case(function(t)
         local awake = false
-        local raw = t:upgrade(t:listen { websocket = function()
+        local raw = t:upgrade(t:server { websocket = function()
           t:wait_until(function()
             return awake
           end)
@@ -56,7 +56,7 @@ describe("a ping", function()
   end
 
   it("is answered a thousand times in one write", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     local frames, pongs = pings(1000)
     raw:send(frames)
     assert.is_true(raw:receive(#pongs) == pongs)
@@ -71,7 +71,7 @@ describe("a ping", function()
   end))
 
   it("is answered in its place among the echoes of one read", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text "1" .. client.ping "2" .. client.text "3" .. client.ping "4")
     local texts, pongs = {}, {}
     for _ = 1, 4 do
@@ -105,7 +105,7 @@ describe("a ping", function()
   end))
 
   it("of ours gives the round-trip time", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       local seconds = ws:ping "a payload"
       ws:send(math.type(seconds) == "float" and seconds >= 0 and seconds < 5 and "good" or "bad")
     end })
@@ -117,7 +117,7 @@ describe("a ping", function()
   end))
 
   it("of ours that nobody answers times out, and the connection is good", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       local answer = { ws:ping("lost", 0.05) }
       ws:send(tostring(answer[1]) .. " " .. tostring(answer[2]))
       case.echo(ws)
@@ -130,7 +130,7 @@ describe("a ping", function()
 
   it("of ours without a payload can be told from another", case(function(t)
     local times = {}
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       times[1] = ws:ping()
       times[2] = ws:ping()
       ws:send "both"
@@ -148,14 +148,14 @@ end)
 
 describe("a pong", function()
   it("that nobody asked for is ignored", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.pong "hm" .. client.pong "" .. client.text "x" .. client.pong(("y"):rep(125)))
     assert.equal("x", (raw:message()))
     assert.is_true(raw:is_silent(0.02))
   end))
 
   it("between fragments leaves the message whole", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text("a", { fin = false }) .. client.pong "hm" .. client.continuation "b")
     assert.equal("ab", (raw:message()))
   end))

@@ -11,7 +11,7 @@ local BAD = client.build(3, "bad")
 describe("before the failure's close frame", function()
   for _, size in ipairs { 1, 2, 3, 7, 1000 } do
     it("the answers to what came before leave, " .. size .. " bytes at a time", case(function(t)
-      local raw = t:upgrade(t:listen { websocket = case.echo })
+      local raw = t:upgrade(t:server { websocket = case.echo })
       raw:send_in_pieces(client.text "one" .. client.ping "two" .. client.text "three" .. BAD .. client.text "four"
         .. client.ping "five", size)
       local bytes, ending = raw:read_until_closed(1)
@@ -30,7 +30,7 @@ describe("before the failure's close frame", function()
   end
 
   it("a handler that takes its time may answer", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       for message in ws:messages() do
         t.weft.sleep(0.02)
         assert(ws:send(message .. "!"))
@@ -45,7 +45,7 @@ describe("before the failure's close frame", function()
   end))
 
   it("the answer to the last message may be large", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       for _ in ws:messages() do
         assert(ws:send(("x"):rep(2000000), "binary"))
       end
@@ -57,7 +57,7 @@ describe("before the failure's close frame", function()
 
   it("the handler is given closed, not an error, after what came before", case(function(t)
     local got = {}
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       got[1] = { ws:receive() }
       got[2] = { ws:receive() }
       got[3] = { ws:send "too late" }
@@ -90,13 +90,13 @@ end)
 
 describe("a failure nobody receives", function()
   it("is told at once when no message waits before it", case(function(t)
-    local raw = t:upgrade(t:listen { close_timeout = 60 })
+    local raw = t:upgrade(t:server { close_timeout = 60 })
     raw:send(BAD)
     assert.equal(1002, (raw:close_frame()))
   end))
 
   it("is told within close_timeout when messages wait before it", case(function(t)
-    local raw = t:upgrade(t:listen { close_timeout = 0.1 })
+    local raw = t:upgrade(t:server { close_timeout = 0.1 })
     raw:send(client.text "unread" .. BAD)
     local bytes = raw:read_until_closed()
     local frames = frame.parse(bytes)
@@ -110,7 +110,7 @@ describe("a failure nobody receives", function()
 
   it("ends a handler's wait for something else on the connection", case(function(t)
     local waited
-    local raw = t:upgrade(t:listen { websocket = function(ws)
+    local raw = t:upgrade(t:server { websocket = function(ws)
       waited = { ws:ping("never answered", 10) }
     end })
     assert.equal(frame.PING, raw:frame().opcode)
@@ -124,7 +124,7 @@ end)
 
 describe("after the failure's close frame", function()
   it("512 KiB of junk do not destroy what was sent", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text "before" .. BAD)
     assert.is_true(raw:send(("junk"):rep(128 * 1024)))
     assert.equal("before", (raw:message()))
@@ -176,7 +176,7 @@ describe("after the failure's close frame", function()
 
   it("a peer that ends its side ends the connection at once", case(function(t)
     local ws
-    local raw = t:upgrade(t:listen { close_timeout = 60, websocket = function(connection)
+    local raw = t:upgrade(t:server { close_timeout = 60, websocket = function(connection)
       ws = connection
       case.echo(connection)
     end })

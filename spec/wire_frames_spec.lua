@@ -10,7 +10,7 @@ local client = frame.client
 --- code, and the server's connection once it is over.
 local function provoke(t, bad, size)
   local ws
-  local raw = t:upgrade(t:listen { websocket = function(connection)
+  local raw = t:upgrade(t:server { websocket = function(connection)
     ws = connection
     case.echo(connection)
   end })
@@ -72,26 +72,26 @@ describe("a server", function()
   end
 
   it("fails on a continuation after a whole message (5.4)", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text("a", { fin = false }) .. client.continuation "b" .. client.continuation "c")
     assert.equal("ab", raw:message())
     assert.equal(1002, (raw:close_frame()))
   end))
 
   it("fails as soon as the head is wrong, with no payload there", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.build(3, "", { announce = 100 }):sub(1, 2))
     assert.equal(1002, (raw:close_frame()))
   end))
 
   it("fails on one bad first byte alone", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send "\xF1\x80"
     assert.equal(1002, (raw:close_frame()))
   end))
 
   it("sends its frames unmasked, with minimal lengths and no reserved bit", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     for length, bits in pairs { [0] = 7, [1] = 7, [125] = 7, [126] = 16, [127] = 16, [65535] = 16, [65536] = 64 } do
       raw:send(client.binary(("x"):rep(length)))
       local got = raw:frame()
@@ -102,7 +102,7 @@ describe("a server", function()
 
   for _, size in ipairs { 1, 2, 3, 7, 1000 } do
     it("echoes every length around a boundary, " .. size .. " bytes at a time", case(function(t)
-      local raw = t:upgrade(t:listen { websocket = case.echo })
+      local raw = t:upgrade(t:server { websocket = case.echo })
       for _, length in ipairs { 0, 1, 2, 3, 4, 5, 124, 125, 126, 127, 128, 1000, 4095, 4096 } do
         local payload = ("0123456789 "):rep(400):sub(1, length)
         raw:send_in_pieces(client.text(payload), size)
@@ -112,7 +112,7 @@ describe("a server", function()
   end
 
   it("takes any mask, zero included", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     for _, key in ipairs { "\0\0\0\0", "\xFF\xFF\xFF\xFF", "\0\0\0\1", "\x80\0\0\0", "abcd" } do
       local payload = "every mask " .. ("0123456789"):rep(7)
       raw:send(client.text(payload, { mask = key }))
@@ -121,14 +121,14 @@ describe("a server", function()
   end))
 
   it("keeps text and binary apart", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text "t" .. client.binary "\xFF\0")
     assert.same({ "t", "text" }, { raw:message() })
     assert.same({ "\xFF\0", "binary" }, { raw:message() })
   end))
 
   it("puts fragments together, empty ones too, whatever the cut", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     local frames = client.text("", { fin = false }) .. client.continuation("Hel", { fin = false })
       .. client.continuation("", { fin = false }) .. client.continuation("lo", { fin = false }) .. client.continuation ""
     for size = 1, #frames do
@@ -138,7 +138,7 @@ describe("a server", function()
   end))
 
   it("gives the kind of the first fragment to the message", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.binary("\xC3", { fin = false }) .. client.continuation "\x28")
     assert.same({ "\xC3\x28", "binary" }, { raw:message() })
   end))

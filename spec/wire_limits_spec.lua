@@ -12,7 +12,7 @@ local function fails(t, options, good, bad)
     ws = connection
     case.echo(connection)
   end
-  local raw = t:upgrade(t:listen(options))
+  local raw = t:upgrade(t:server(options))
   raw:send(good)
   for _, got in ipairs(frame.parse(good)) do
     if got.fin and got.opcode < 8 then
@@ -48,7 +48,7 @@ describe("max_message", function()
   end))
 
   it("starts anew with each message", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo, max_message = 10 })
+    local raw = t:upgrade(t:server { websocket = case.echo, max_message = 10 })
     for _ = 1, 20 do
       raw:send(client.text("12345", { fin = false }) .. client.continuation "67890")
       assert.equal("1234567890", (raw:message()))
@@ -56,7 +56,7 @@ describe("max_message", function()
   end))
 
   it("does not count control frames", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo, max_message = 4 })
+    local raw = t:upgrade(t:server { websocket = case.echo, max_message = 4 })
     raw:send(client.text("12", { fin = false }) .. client.ping(("x"):rep(125)) .. client.continuation "34")
     assert.equal(125, #raw:frame().payload)
     assert.equal("1234", (raw:message()))
@@ -73,14 +73,14 @@ describe("max_message", function()
 
   for _, size in ipairs { 1, 2, 3, 7 } do
     it("is kept when the head comes " .. size .. " bytes at a time", case(function(t)
-      local raw = t:upgrade(t:listen { websocket = case.echo, max_message = 1000 })
+      local raw = t:upgrade(t:server { websocket = case.echo, max_message = 1000 })
       raw:send_in_pieces(client.binary("", { announce = 70000 }), size)
       assert.equal(1009, (raw:close_frame()))
     end))
   end
 
   it("delivers what came before", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo, max_message = 10 })
+    local raw = t:upgrade(t:server { websocket = case.echo, max_message = 10 })
     raw:send(client.text "one" .. client.text "two" .. client.text(("x"):rep(11)) .. client.text "three")
     assert.equal("one", (raw:message()))
     assert.equal("two", (raw:message()))
@@ -95,7 +95,7 @@ describe("max_frame", function()
   end))
 
   it("does not bound the sum of frames", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo, max_message = 1000, max_frame = 10 })
+    local raw = t:upgrade(t:server { websocket = case.echo, max_message = 1000, max_frame = 10 })
     raw:send(table.concat(client.fragments(frame.TEXT, ("0123456789"):rep(100), 10)))
     assert.equal(1000, #raw:message())
   end))
@@ -108,7 +108,7 @@ describe("max_fragments", function()
   end))
 
   it("lets a message of so many frames pass, again and again", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo, max_fragments = 4 })
+    local raw = t:upgrade(t:server { websocket = case.echo, max_fragments = 4 })
     for _ = 1, 10 do
       raw:send(client.text("", { fin = false }) .. client.continuation("x", { fin = false }):rep(2) .. client.continuation "")
       assert.equal("xx", (raw:message()))
@@ -116,7 +116,7 @@ describe("max_fragments", function()
   end))
 
   it("does not count control frames between", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo, max_fragments = 2 })
+    local raw = t:upgrade(t:server { websocket = case.echo, max_fragments = 2 })
     raw:send(client.text("a", { fin = false }) .. client.pong "":rep(10) .. client.continuation "b")
     assert.equal("ab", (raw:message()))
   end))

@@ -39,7 +39,7 @@ describe("incoming text", function()
   for _, size in ipairs { 1, 2, 3, 7, 1000 } do
     for what, text in pairs(good) do
       it(("of %s comes through, %d bytes at a time"):format(what, size), case(function(t)
-        local raw = t:upgrade(t:listen { websocket = case.echo })
+        local raw = t:upgrade(t:server { websocket = case.echo })
         raw:send_in_pieces(client.text(text), size)
         assert.same({ text, "text" }, { raw:message() })
       end))
@@ -48,7 +48,7 @@ describe("incoming text", function()
     for what, text in pairs(bad) do
       it(("with %s fails with 1007, %d bytes at a time"):format(what, size), case(function(t)
         local ws
-        local raw = t:upgrade(t:listen { websocket = function(connection)
+        local raw = t:upgrade(t:server { websocket = function(connection)
           ws = connection
           case.echo(connection)
         end })
@@ -69,27 +69,27 @@ describe("incoming text", function()
 
   for what, text in pairs(bad) do
     it("with " .. what .. " fails before its frame is complete", case(function(t)
-      local raw = t:upgrade(t:listen { websocket = case.echo })
+      local raw = t:upgrade(t:server { websocket = case.echo })
       raw:send(client.text(("a"):rep(200) .. text, { announce = 60000 }))
       assert.equal(1007, (raw:close_frame()))
     end))
   end
 
   it("fails at a bad byte in the middle of a huge frame", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text(("a"):rep(300000) .. "\xFF" .. ("a"):rep(50000), { announce = 1000000 }))
     assert.equal(1007, (raw:close_frame()))
   end))
 
   it("fails at a bad byte of an unfinished fragment", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text("Hel\xED", { fin = false }) .. client.continuation("\xA0\x80", { fin = false }))
     assert.equal(1007, (raw:close_frame()))
   end))
 
   for what, text in pairs(good) do
     it("of " .. what .. " may be cut into fragments anywhere", case(function(t)
-      local raw = t:upgrade(t:listen { websocket = case.echo })
+      local raw = t:upgrade(t:server { websocket = case.echo })
       for size = 1, #text do
         raw:send(pieces(text, size))
         assert.equal(text, (raw:message()))
@@ -112,7 +112,7 @@ describe("incoming text", function()
   end
 
   it("starts anew with each message", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text "\xC3\xA9" .. client.binary "\xC3" .. client.text "\xC3\xA9")
     assert.equal("\xC3\xA9", (raw:message()))
     assert.equal("\xC3", (raw:message()))
@@ -120,14 +120,14 @@ describe("incoming text", function()
   end))
 
   it("is not confused by a ping between the bytes of a character", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     raw:send(client.text("\xE2\x82", { fin = false }) .. client.ping "\xFF" .. client.continuation "\xAC")
     assert.equal("\xFF", raw:frame().payload)
     assert.equal("\xE2\x82\xAC", (raw:message()))
   end))
 
   it("may be anything in binary", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     local all = {}
     for byte = 0, 255 do
       all[#all + 1] = string.char(byte)
@@ -138,7 +138,7 @@ describe("incoming text", function()
   end))
 
   it("is checked whole when it is large and valid", case(function(t)
-    local raw = t:upgrade(t:listen { websocket = case.echo })
+    local raw = t:upgrade(t:server { websocket = case.echo })
     local text = ("\xE2\x82\xAC"):rep(100000)
     raw:send(client.text(text))
     assert.is_true(raw:message() == text)

@@ -34,16 +34,31 @@ weft_dial_free(struct weft_link *k)
     k->dial = NULL;
 }
 
+void
+weft_link_target(const struct weft_link *k, char to[WEFT_TARGET_TEXT])
+{
+    char host[WEFT_ADDR_TEXT];
+    bool brackets;
+
+    if (k->peer_addr.len == 0) { /* the name is still being looked up */
+        snprintf(to, WEFT_TARGET_TEXT, "%.256s:%u",
+                 k->dial != NULL ? k->dial->host : "",
+                 k->dial != NULL ? (unsigned)k->dial->port : 0);
+        return;
+    }
+    weft_addr_host(&k->peer_addr, host);
+    brackets = strchr(host, ':') != NULL;
+    snprintf(to, WEFT_TARGET_TEXT, "%s%s%s:%u", brackets ? "[" : "", host,
+             brackets ? "]" : "", (unsigned)weft_addr_port(&k->peer_addr));
+}
+
 /* "connect to 127.0.0.1:9: connection refused" */
 static void
 refused(struct weft_link *k, int error)
 {
-    struct weft_dial *d = k->dial;
-    char host[WEFT_ADDR_TEXT], words[128];
-    bool brackets;
+    char to[WEFT_TARGET_TEXT], words[128];
 
-    weft_addr_host(&k->peer_addr, host);
-    brackets = strchr(host, ':') != NULL;
+    weft_link_target(k, to);
     snprintf(words, sizeof(words), "%s", strerror(error));
     if (words[0] >= 'A' && words[0] <= 'Z')
         words[0] = (char)(words[0] - 'A' + 'a');
@@ -52,9 +67,7 @@ refused(struct weft_link *k, int error)
                                       || error == ENOMEM
                                   ? "system"
                                   : "refused",
-                           WEFT_CAUSE_RESET, "connect to %s%s%s:%u: %s",
-                           brackets ? "[" : "", host, brackets ? "]" : "",
-                           (unsigned)d->port, words);
+                           WEFT_CAUSE_RESET, "connect to %s: %s", to, words);
 }
 
 /* Tries the addresses from d->next on; error is how the one before failed. */

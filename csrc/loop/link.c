@@ -37,6 +37,32 @@ weft_cause_name(enum weft_cause cause)
     return names[cause];
 }
 
+const char *
+weft_link_message(const struct weft_link *k)
+{
+    static const char *const texts[] = {
+        [WEFT_CAUSE_NONE] = NULL,
+        [WEFT_CAUSE_PEER] = "the peer closed the connection",
+        [WEFT_CAUSE_LOCAL] = "this side closed the connection",
+        [WEFT_CAUSE_HANDLER] = "the handler returned",
+        [WEFT_CAUSE_ERROR] = "the handler raised an error",
+        [WEFT_CAUSE_PROTOCOL] = "the peer broke the protocol",
+        [WEFT_CAUSE_TOO_BIG] = "the peer sent too much",
+        [WEFT_CAUSE_PING_TIMEOUT] = "the peer did not answer a ping in time",
+        [WEFT_CAUSE_IDLE] = "no message went either way for idle_timeout",
+        [WEFT_CAUSE_TIMEOUT] = "timed out",
+        [WEFT_CAUSE_SLOW] = "the peer does not take what it is sent",
+        [WEFT_CAUSE_RESET] = "the connection broke",
+        [WEFT_CAUSE_EOF] = "the peer closed the connection without a close "
+                           "frame",
+        [WEFT_CAUSE_SHUTDOWN] = "the server is closing",
+        [WEFT_CAUSE_CANCELLED] = "the handler was cancelled",
+        [WEFT_CAUSE_COLLECTED] = "nothing referred to the connection",
+    };
+
+    return k->close_message != NULL ? k->close_message : texts[k->cause];
+}
+
 struct weft_config *
 weft_config_retain(struct weft_config *c)
 {
@@ -143,13 +169,11 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
 void
 weft_link_deinit(struct weft_link *k)
 {
-    struct weft_node *n;
-
     if (k->loop == NULL)
         return;
     disconnect(k);
     weft_node_unlink(&k->work.node);
-    while ((n = weft_list_take(&k->pings)) != NULL)
+    while (weft_list_take(&k->pings) != NULL)
         continue;
     weft_session_deinit(&k->session);
     weft_buf_deinit(&k->ahead);
@@ -160,7 +184,7 @@ weft_link_deinit(struct weft_link *k)
     weft_free(k->close_reason);
     weft_free(k->close_message);
     weft_config_release(k->config);
-    *k = (struct weft_link){ .state = WEFT_LINK_CLOSED };
+    *k = (struct weft_link){ .state = WEFT_LINK_CLOSED, .cause = k->cause };
     k->watch.fd = -1;
     k->close_code = 1006;
 }
@@ -187,6 +211,7 @@ weft_link_fail(struct weft_link *k, enum weft_status fault)
     k->reading_over = true;
     weft_link_blame(k, fault_cause(fault), weft_status_text(fault));
     weft_session_fail(&k->session, fault);
+    weft_room_leave_all(k);
     k->ending = k->loop->now;
     k->state = WEFT_LINK_LINGER;
     weft_link_mark_dirty(k);
@@ -217,6 +242,7 @@ weft_link_close(struct weft_link *k, unsigned code, struct weft_span reason,
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
         return;
     }
+    weft_room_leave_all(k);
     k->ending = k->loop->now;
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
     weft_link_mark_dirty(k);

@@ -245,6 +245,9 @@ void weft_link_close(struct weft_link *k, unsigned code,
 void weft_link_abort(struct weft_link *k, enum weft_cause cause,
                      const char *message);
 
+/* A sentence that says why it ended, or NULL while it has not. */
+const char *weft_link_message(const struct weft_link *k);
+
 /* Whether the data phase is open for sending. */
 static inline bool
 weft_link_is_open(const struct weft_link *k)

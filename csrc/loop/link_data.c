@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
+#include "loop/room.h"
 
 struct entry {
     uint32_t len;
@@ -34,6 +35,7 @@ note_close(struct weft_link *k, const struct weft_event *ev)
         }
     }
     weft_link_blame(k, WEFT_CAUSE_PEER, NULL);
+    weft_room_leave_all(k);
     k->reading_over = true;
     if (k->ending == 0)
         k->ending = k->loop->now;

@@ -58,6 +58,9 @@ void weft_link_expire(struct weft_link *k);  /* its timer fired */
 void weft_link_retime(struct weft_link *k);  /* a deadline may be nearer */
 
 /* dial.c */
+enum { WEFT_TARGET_TEXT = 320 };
+/* "127.0.0.1:80": whom the link talks to, or tries to. */
+void weft_link_target(const struct weft_link *k, char to[WEFT_TARGET_TEXT]);
 enum weft_status weft_dial_start(struct weft_link *k, const char *host,
                                  uint16_t port);
 void weft_dial_ready(struct weft_link *k); /* the connect was decided */

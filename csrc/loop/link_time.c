@@ -100,8 +100,9 @@ expire_ending(struct weft_link *k)
         weft_link_fail(k, k->fault);
         return;
     }
-    if (k->state == WEFT_LINK_OPEN && !weft_session_closed(&k->session))
-        k->cause = WEFT_CAUSE_NONE; /* this, not who began, is the reason */
+    if (k->cause == WEFT_CAUSE_LOCAL || k->cause == WEFT_CAUSE_HANDLER)
+        if (!weft_session_closed(&k->session))
+            k->cause = WEFT_CAUSE_NONE; /* not who began, this is why */
     weft_link_finish(k, WEFT_CAUSE_TIMEOUT,
                      "the closing handshake took too long");
 }
@@ -131,6 +132,18 @@ expire_open(struct weft_link *k)
     }
 }
 
+static void
+opening_expired(struct weft_link *k)
+{
+    char to[WEFT_TARGET_TEXT];
+
+    weft_link_target(k, to);
+    weft_link_fail_opening(k, "timeout", WEFT_CAUSE_TIMEOUT, "%s%s: timed out",
+                           k->role == WEFT_CLIENT ? "connect to "
+                                                  : "handshake with ",
+                           to);
+}
+
 void
 weft_link_expire(struct weft_link *k)
 {
@@ -138,8 +151,7 @@ weft_link_expire(struct weft_link *k)
         if (k->state >= WEFT_LINK_OPEN)
             expire_open(k);
         else
-            weft_link_fail_opening(k, "timeout", WEFT_CAUSE_TIMEOUT, "%s",
-                                   "timed out");
+            opening_expired(k);
     }
     weft_link_retime(k);
 }

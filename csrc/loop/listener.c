@@ -18,14 +18,16 @@ static enum weft_status
 remember_path(struct weft_listener *s)
 {
     char path[WEFT_ADDR_TEXT];
+    size_t size;
 
     if (s->address.storage.ss_family != AF_UNIX)
         return WEFT_OK;
     weft_addr_host(&s->address, path);
-    s->path = weft_realloc(NULL, strlen(path) + 1);
+    size = strlen(path) + 1;
+    s->path = weft_realloc(NULL, size);
     if (s->path == NULL)
         return WEFT_E_MEMORY;
-    strcpy(s->path, path);
+    memcpy(s->path, path, size);
     return WEFT_OK;
 }
 

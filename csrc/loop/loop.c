@@ -85,7 +85,7 @@ dispatch(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
     struct weft_listener *listener;
 
     if (w->wanted == 0)
-        return; /* no longer asked for: an earlier one in this batch saw to it */
+        return; /* an earlier one in this batch has stopped it */
     switch ((enum weft_kind)w->kind) {
     case WEFT_KIND_LINK:
         weft_link_ready(WEFT_CONTAINER(w, struct weft_link, watch), what);

@@ -2,8 +2,8 @@
  * A room: links that one message is sent to.  The message is framed once; a
  * member that is slow never holds up the others.
  *
- * A room owns its memberships, not its members.  A link that ends leaves its
- * rooms by itself.
+ * A room owns its memberships, not its members.  A link that begins to close
+ * leaves its rooms by itself.
  */
 #ifndef WEFT_LOOP_ROOM_H
 #define WEFT_LOOP_ROOM_H
@@ -44,13 +44,13 @@ enum weft_status weft_room_join(struct weft_room *r, struct weft_link *k);
 /* Whether it was a member. */
 bool weft_room_leave(struct weft_room *r, struct weft_link *k);
 
-/* Called by links that end. */
+/* Called by links that close or end. */
 void weft_room_leave_all(struct weft_link *k);
 
 /*
  * Queues a message for every member but `except` (may be NULL) and counts
- * those who got it and those who could not take it; members that are closing
- * are neither.  WEFT_E_MEMORY when it could not be framed; then nobody got it.
+ * those who got it and those who could not take it.  WEFT_E_MEMORY when it
+ * could not be framed; then nobody got it.
  */
 enum weft_status weft_room_send(struct weft_room *r, enum weft_opcode opcode,
                                 const void *data, size_t len,

@@ -5,9 +5,59 @@
 #include "lua/check.h"
 
 #include <lauxlib.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/utf8.h"
+
+/* Where weft's own Lua files are, as their chunks are named. */
+static const char own_key = 0;
+
+void
+weft_remember_own(lua_State *L)
+{
+    lua_Debug ar;
+    const char *slash;
+
+    if (!lua_getstack(L, 1, &ar) || !lua_getinfo(L, "S", &ar))
+        return;
+    slash = strrchr(ar.source, '/');
+    if (slash == NULL)
+        return;
+    lua_pushlstring(L, ar.source, (size_t)(slash - ar.source) + 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &own_key);
+}
+
+/* Pushes "file:line: " of the first caller that is not weft itself. */
+static void
+push_where(lua_State *L)
+{
+    const char *own;
+    lua_Debug ar;
+    int level = 1;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &own_key);
+    own = lua_tostring(L, -1);
+    while (own != NULL && lua_getstack(L, level, &ar)
+           && lua_getinfo(L, "S", &ar)
+           && strncmp(ar.source, own, strlen(own)) == 0)
+        level++;
+    lua_pop(L, 1);
+    luaL_where(L, level);
+}
+
+int
+weft_raise(lua_State *L, const char *format, ...)
+{
+    va_list arguments;
+
+    push_where(L);
+    va_start(arguments, format);
+    lua_pushvfstring(L, format, arguments);
+    va_end(arguments);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
 
 int
 weft_argument_error(lua_State *L, int arg, const char *fname,
@@ -17,7 +67,7 @@ weft_argument_error(lua_State *L, int arg, const char *fname,
                           ? luaL_tolstring(L, arg, NULL)
                           : luaL_typename(L, arg);
 
-    return luaL_error(L, "%s: argument '%s': expected %s, got %s", fname, name,
+    return weft_raise(L, "%s: argument '%s': expected %s, got %s", fname, name,
                       expected, got);
 }
 
@@ -48,7 +98,7 @@ weft_check_kind(lua_State *L, int arg, const char *fname)
         return WEFT_TEXT;
     if (len == 6 && memcmp(kind, "binary", 6) == 0)
         return WEFT_BINARY;
-    luaL_error(L, "%s: argument 'kind': expected \"text\" or \"binary\", "
+    weft_raise(L, "%s: argument 'kind': expected \"text\" or \"binary\", "
                "got \"%s\"", fname, kind);
     return WEFT_TEXT;
 }
@@ -93,7 +143,7 @@ weft_check_message(lua_State *L, int arg, enum weft_opcode opcode,
     size_t fault = opcode == WEFT_TEXT ? utf8_fault(text, *len) : 0;
 
     if (fault != 0)
-        luaL_error(L, "%s: argument 'message': expected UTF-8 text, got text "
+        weft_raise(L, "%s: argument 'message': expected UTF-8 text, got text "
                    "that is invalid at byte %I (the kind \"binary\" sends any "
                    "bytes)", fname, (LUAI_UACINT)fault);
     return text;
@@ -109,7 +159,7 @@ weft_check_payload(lua_State *L, int arg, size_t *len, const char *fname)
         return "";
     s = weft_check_string(L, arg, len, fname, "payload");
     if (*len > WEFT_CONTROL_MAX)
-        luaL_error(L, "%s: argument 'payload': expected at most %d bytes, "
+        weft_raise(L, "%s: argument 'payload': expected at most %d bytes, "
                    "got %I", fname, WEFT_CONTROL_MAX, (LUAI_UACINT)*len);
     return s;
 }
@@ -143,11 +193,11 @@ weft_check_close(lua_State *L, int code_arg, int reason_arg,
         return code;
     *reason = weft_check_string(L, reason_arg, len, fname, "reason");
     if (*len > WEFT_REASON_MAX)
-        luaL_error(L, "%s: argument 'reason': expected at most %d bytes, "
+        weft_raise(L, "%s: argument 'reason': expected at most %d bytes, "
                    "got %I", fname, WEFT_REASON_MAX, (LUAI_UACINT)*len);
     fault = utf8_fault(*reason, *len);
     if (fault != 0)
-        luaL_error(L, "%s: argument 'reason': expected UTF-8 text, got text "
+        weft_raise(L, "%s: argument 'reason': expected UTF-8 text, got text "
                    "that is invalid at byte %I", fname, (LUAI_UACINT)fault);
     return code;
 }

@@ -17,6 +17,16 @@
 #include "proto/frame.h"
 
 /*
+ * Raises an error at the line of the first caller that is not one of weft's
+ * own Lua files; the format is lua_pushfstring()'s.  Never returns; the int is
+ * for `return weft_raise(...)`.
+ */
+int weft_raise(lua_State *L, const char *format, ...);
+
+/* Remembers that the calling chunk's folder holds weft's own Lua files. */
+void weft_remember_own(lua_State *L);
+
+/*
  * Raises "<fname>: argument '<name>': expected <expected>, got <what>"; the
  * last is the value of a number, else the type.  Never returns; the int is for
  * `return weft_argument_error(...)`.

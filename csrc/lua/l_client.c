@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lua/l_config.h"
+#include "lua/check.h"
 #include "lua/l_link.h"
 
 /* The request that a spec describes; leaves its list on the stack. */
@@ -39,6 +40,15 @@ weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws)
     return 3;
 }
 
+int
+weft_ws_push_open_cancelled(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_pushliteral(L, "connect: the task was cancelled");
+    lua_pushliteral(L, "cancelled");
+    return 3;
+}
+
 /* core.connect(loop, spec) -> ws */
 static int
 core_connect(lua_State *L)
@@ -68,7 +78,7 @@ core_connect(lua_State *L)
                         rc == WEFT_E_MEMORY ? "out of memory"
                                             : strerror(errno));
         if (ws->link.state == WEFT_LINK_IDLE)
-            return luaL_error(L, "weft.connect: out of memory");
+            return weft_raise(L, "weft.connect: out of memory");
     }
     return 1;
 }
@@ -84,7 +94,7 @@ core_wait_open(lua_State *L)
         return weft_ws_push_open_outcome(L, ws);
     w = weft_wait_begin(L, ws->instance, "weft.connect");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_ws_push_open_cancelled(L);
     w->kind = WEFT_WAIT_OPEN;
     w->u.ws = ws;
     weft_list_add(&ws->waiters, &w->node);
@@ -110,7 +120,7 @@ core_pair(lua_State *L)
     b = weft_ws_new(L, 1, I, server, WEFT_SERVER);
     rc = weft_link_pair(&a->link, &b->link, &r, spoken, count);
     if (rc != WEFT_OK)
-        return luaL_error(L, "weft.pair: %s", rc == WEFT_E_MEMORY
+        return weft_raise(L, "weft.pair: %s", rc == WEFT_E_MEMORY
                                                   ? "out of memory"
                                                   : "the handshake failed");
     return 2;

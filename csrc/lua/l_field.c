@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "lua/check.h"
 #include "lua/l_link.h"
 
 enum field {
@@ -172,7 +173,7 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
                                   : NULL);
         break;
     case FIELD_CLOSE_MESSAGE:
-        push_string_or_nil(L, k->close_message);
+        push_string_or_nil(L, weft_link_message(k));
         break;
     case FIELD_LATENCY:
         if (k->latency >= 0)
@@ -255,9 +256,9 @@ ws_newindex(lua_State *L)
     if (lua_isnil(L, 2)
         || (lua_type(L, 2) == LUA_TNUMBER
             && lua_tonumber(L, 2) != lua_tonumber(L, 2)))
-        return luaL_error(L, "ws: a field's name cannot be nil or NaN");
+        return weft_raise(L, "ws: a field's name cannot be nil or NaN");
     if (is_ours(L, 2))
-        return luaL_error(L, "ws.%s is weft's own and cannot be assigned",
+        return weft_raise(L, "ws.%s is weft's own and cannot be assigned",
                           lua_tostring(L, 2));
     weft_ws_set_own(L, 1, 2, 3);
     return 0;

@@ -27,7 +27,7 @@ weft_check_ws(lua_State *L, int index, const char *call)
             return ws;
         }
     }
-    luaL_error(L, "%s: argument 'self': expected a weft.Connection, got %s "
+    weft_raise(L, "%s: argument 'self': expected a weft.Connection, got %s "
                   "(call it with a colon)",
                call, luaL_typename(L, index));
     return NULL;
@@ -105,11 +105,11 @@ static void
 check_reader(lua_State *L, const struct weft_ws *ws, const char *call)
 {
     if (ws->has_events)
-        luaL_error(L, "%s: this connection has events; its messages go to "
+        weft_raise(L, "%s: this connection has events; its messages go to "
                       "events.message",
                    call);
     if (ws->receiver != NULL)
-        luaL_error(L, "%s: another task is receiving from this connection",
+        weft_raise(L, "%s: another task is receiving from this connection",
                    call);
 }
 
@@ -303,7 +303,7 @@ push_refused(lua_State *L, struct weft_ws *ws, enum weft_status rc,
              const char *call)
 {
     if (rc == WEFT_E_MEMORY)
-        return luaL_error(L, "%s: out of memory", call);
+        return weft_raise(L, "%s: out of memory", call);
     if (rc == WEFT_E_BUSY)
         return weft_push_failure(L, "full");
     return weft_push_closed(L, &ws->link);
@@ -396,7 +396,7 @@ ws_send(lua_State *L)
         && ws->instance->state->task->cancels > 0)
         return weft_wait_begin(L, ws->instance, "ws:send") == NULL
                    ? weft_push_failure(L, "cancelled")
-                   : luaL_error(L, "ws:send: cannot wait here");
+                   : weft_raise(L, "ws:send: cannot wait here");
     if (weft_ws_is_connecting(ws))
         return wait_to_send(L, ws, opcode, seconds);
     if (weft_ws_is_full(ws) && weft_link_is_open(&ws->link))
@@ -512,7 +512,7 @@ ws_ping(lua_State *L)
         return weft_push_failure(L, "cancelled");
     p = weft_zalloc(sizeof(*p));
     if (p == NULL)
-        return luaL_error(L, "ws:ping: out of memory");
+        return weft_raise(L, "ws:ping: out of memory");
     p->len = (uint8_t)len;
     memcpy(p->payload, payload, len);
     if (lua_isnoneornil(L, 2)) { /* tell it from the others */

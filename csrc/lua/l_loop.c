@@ -19,22 +19,6 @@ core_now(lua_State *L)
     return 1;
 }
 
-/* The instance's table of anchored things; [1] finds the loop, weakly. */
-static void
-make_anchors(lua_State *L, struct weft_instance *I, int loop)
-{
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, loop);
-    lua_rawseti(L, -2, 1);
-    lua_rawseti(L, -2, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, I);
-}
-
 static void
 init_lists(struct weft_instance *I)
 {
@@ -55,7 +39,7 @@ static int
 core_loop(lua_State *L)
 {
     bool force_poll = lua_toboolean(L, 1);
-    struct weft_instance *I = lua_newuserdatauv(L, sizeof(*I), 0);
+    struct weft_instance *I = lua_newuserdatauv(L, sizeof(*I), 1);
     enum weft_status rc;
 
     memset(I, 0, sizeof(*I));
@@ -63,10 +47,10 @@ core_loop(lua_State *L)
     init_lists(I);
     luaL_setmetatable(L, WEFT_LOOP_TYPE);
     I->state = weft_state_of(L);
-    make_anchors(L, I, lua_gettop(L));
+    weft_make_anchors(L, I, -1);
     rc = weft_loop_init(&I->loop, force_poll);
     if (rc != WEFT_OK)
-        return luaL_error(L, "weft: cannot make a loop: %s",
+        return weft_raise(L, "weft: cannot make a loop: %s",
                           rc == WEFT_E_MEMORY ? "out of memory"
                                               : strerror(errno));
     I->closed = false;
@@ -107,15 +91,16 @@ core_close(lua_State *L)
     if (I->closed)
         return 0;
     if (I->in_turn)
-        return luaL_error(L, "weft.close: an instance cannot be closed from "
+        return weft_raise(L, "weft.close: an instance cannot be closed from "
                              "inside its own turn");
     weft_task_close_all(L, I);
     I->closed = true;
     drop_servers(I);
     drop_links(I, WEFT_CAUSE_CANCELLED);
     I->event_count = I->closing_count = 0;
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, I);
+    weft_loop_deinit(&I->loop);
+    lua_newtable(L);
+    lua_setiuservalue(L, 1, 1);
     return 0;
 }
 
@@ -135,8 +120,6 @@ loop_gc(lua_State *L)
         weft_wait_end(&t->wait, WEFT_CANCELLED);
     }
     weft_loop_deinit(&I->loop);
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, I);
     return 0;
 }
 
@@ -147,6 +130,7 @@ core_hooks(lua_State *L)
     static const char *const names[] = { "error", "request", "response" };
     struct weft_instance *I = weft_check_instance(L, 1);
 
+    weft_remember_own(L);
     weft_push_anchors(L, I);
     for (size_t i = 0; i < 3; i++) {
         if (lua_getfield(L, 2, names[i]) != LUA_TNIL)
@@ -174,7 +158,7 @@ static void
 check_outside(lua_State *L, const struct weft_instance *I, const char *call)
 {
     if (I->in_turn)
-        luaL_error(L, "%s: called from inside a turn of this loop", call);
+        weft_raise(L, "%s: called from inside a turn of this loop", call);
 }
 
 /* core.step(loop, timeout, messages, seconds) */
@@ -327,7 +311,7 @@ core_wait(lua_State *L)
         return 1;
     }
     if (u == NULL)
-        return luaL_error(L, "weft.wait: descriptor %d: %s", fd,
+        return weft_raise(L, "weft.wait: descriptor %d: %s", fd,
                           strerror(error));
     w->kind = WEFT_WAIT_FD;
     w->watch = u;

@@ -30,7 +30,7 @@ check_ws(lua_State *L, int arg, const struct room *r, const char *call,
     if (ws == NULL)
         weft_argument_error(L, arg, call, name, "a connection");
     else if (ws->instance != r->instance)
-        luaL_error(L, "%s: argument '%s': expected a connection of the room's "
+        weft_raise(L, "%s: argument '%s': expected a connection of the room's "
                       "own weft instance, got one of another",
                    call, name);
     return ws;
@@ -77,7 +77,7 @@ room_join(lua_State *L)
     rc = weft_room_join(&r->room, &ws->link);
     release(L, ws);
     if (rc != WEFT_OK)
-        return luaL_error(L, "not enough memory");
+        return weft_raise(L, "not enough memory");
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -111,7 +111,7 @@ room_send(lua_State *L)
     if (weft_room_send(&r->room, opcode, message, len, except, &queued,
                        &dropped)
         != WEFT_OK)
-        return luaL_error(L, "not enough memory");
+        return weft_raise(L, "not enough memory");
     lua_pushinteger(L, (lua_Integer)queued);
     lua_pushinteger(L, (lua_Integer)dropped);
     return 2;

@@ -483,7 +483,7 @@ push_answered(lua_State *L, struct weft_ws *ws, enum weft_status rc)
 {
     weft_ws_update_holds(L, ws, 1);
     if (rc == WEFT_E_MEMORY)
-        return luaL_error(L, "out of memory");
+        return weft_raise(L, "out of memory");
     if (rc != WEFT_OK)
         return weft_push_closed(L, &ws->link);
     lua_pushboolean(L, 1);
@@ -566,6 +566,22 @@ core_is_own_handler(lua_State *L)
     return 1;
 }
 
+/* core.shutdown(ws) */
+static int
+core_shutdown(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "shutdown");
+    struct weft_link *k = &ws->link;
+
+    if (k->state == WEFT_LINK_HANDSHAKE)
+        weft_link_abort(k, WEFT_CAUSE_SHUTDOWN, NULL);
+    else if (k->state == WEFT_LINK_OPEN)
+        weft_link_close(k, 1001, (struct weft_span){ "", 0 },
+                        WEFT_CAUSE_SHUTDOWN);
+    weft_ws_update_holds(L, ws, 1);
+    return 0;
+}
+
 void
 weft_server_register(lua_State *L)
 {
@@ -596,6 +612,7 @@ weft_server_register(lua_State *L)
         { "set_field", core_set_field },
         { "cancel_handler", core_cancel_handler },
         { "is_own_handler", core_is_own_handler },
+        { "shutdown", core_shutdown },
         { NULL, NULL },
     };
 

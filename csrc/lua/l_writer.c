@@ -31,7 +31,7 @@ check_text(lua_State *L, const struct weft_writer *w, const char *data,
         return after;
     good = weft_utf8_check(&after, (const uint8_t *)data, len);
     if (good < len)
-        luaL_error(L, "writer:write: argument 'bytes': byte %d is not valid "
+        weft_raise(L, "writer:write: argument 'bytes': byte %d is not valid "
                       "UTF-8 (send bytes as \"binary\")",
                    (int)good + 1);
     return after;
@@ -53,7 +53,7 @@ static int
 push_result(lua_State *L, struct weft_ws *ws, enum weft_status rc)
 {
     if (rc == WEFT_E_MEMORY)
-        return luaL_error(L, "writer: out of memory");
+        return weft_raise(L, "writer: out of memory");
     if (rc != WEFT_OK)
         return weft_push_closed(L, &ws->link);
     if (weft_wait_blocks(L, ws->instance))
@@ -121,7 +121,7 @@ writer_write(lua_State *L)
                                         "timeout");
 
     if (w->done)
-        return luaL_error(L, "writer:write: the message was closed");
+        return weft_raise(L, "writer:write: the message was closed");
     w->utf8 = check_text(L, w, data, len);
     return write_piece(L, w, data, len, false, seconds, "writer:write");
 }
@@ -139,7 +139,7 @@ writer_close(lua_State *L)
         return 1;
     }
     if (!weft_utf8_complete(&w->utf8))
-        return luaL_error(L, "writer:close: the text ends inside a UTF-8 "
+        return weft_raise(L, "writer:close: the text ends inside a UTF-8 "
                              "character");
     return write_piece(L, w, "", 0, true, seconds, "writer:close");
 }

@@ -110,6 +110,8 @@ weft_push_outcome(lua_State *L, struct weft_wait *w)
     case WEFT_TIMEOUT:
         return weft_push_failure(L, "timeout");
     case WEFT_CANCELLED:
+        if (w->kind == WEFT_WAIT_OPEN)
+            return weft_ws_push_open_cancelled(L);
         return weft_push_failure(L, "cancelled");
     case WEFT_CLOSED:
         return weft_push_closed(L, &w->u.ws->link);

@@ -283,6 +283,7 @@ run_events(lua_State *L, struct weft_ws *ws)
         return;
     lua_getiuservalue(L, self, 3);
     events = top = lua_gettop(L);
+    ws->in_events = true;
     while (!ws->event_running) {
         if (weft_turn_is_over(I)) {
             weft_loop_again(&I->loop, &ws->link.work);
@@ -292,6 +293,7 @@ run_events(lua_State *L, struct weft_ws *ws)
             break;
         lua_settop(L, top);
     }
+    ws->in_events = false;
     if (!ws->event_running) {
         weft_link_want(&ws->link, true);
         if (ws->event_closed)
@@ -308,7 +310,8 @@ weft_ws_event_done(lua_State *L, struct weft_ws *ws, bool failed)
         close_plainly(ws, 1011, WEFT_CAUSE_ERROR);
     }
     weft_ws_update_holds(L, ws, 0);
-    weft_loop_again(&ws->instance->loop, &ws->link.work);
+    if (!ws->in_events)
+        weft_loop_again(&ws->instance->loop, &ws->link.work);
 }
 
 /* ---- waits */

@@ -21,7 +21,7 @@ enum { SIGNALS = 2 };
 
 /* Whoever sends one twice at once means it once: timeout(1) signals the
  * process and then its group. */
-#define ONE_BREATH (WEFT_SECOND / 100)
+#define ONE_BREATH (WEFT_SECOND / 5000)
 
 static const int numbers[SIGNALS] = { SIGINT, SIGTERM };
 

@@ -137,6 +137,7 @@ struct weft_ws {
     bool asked;          /* the handler was started */
     bool has_events;
     bool event_running;  /* one event at a time */
+    bool in_events;      /* run_events() is at work: it sees what follows */
     bool event_opened, event_closed;
     bool event_failed;   /* an event raised: only close is left */
     bool streaming;      /* ws:chunks() is in the middle of something */
@@ -198,7 +199,9 @@ void *weft_new_userdata(lua_State *L, size_t size, const char *type,
 void weft_new_type(lua_State *L, const char *type, const luaL_Reg *meta,
                    const luaL_Reg *methods);
 
-/* Pushes the instance's table of anchored things. */
+/* Gives the loop userdata at that index its table of anchored things. */
+void weft_make_anchors(lua_State *L, struct weft_instance *I, int loop);
+/* Pushes the instance's table of anchored things, or nil when it is gone. */
 void weft_push_anchors(lua_State *L, struct weft_instance *I);
 /* anchors[p] = the value at index (nil: no longer). */
 void weft_anchor(lua_State *L, struct weft_instance *I, const void *p,
@@ -315,6 +318,7 @@ bool weft_turn_is_over(const struct weft_instance *I);
 /* One of a server's connections is gone. */
 void weft_server_check_empty(struct weft_server *s);
 int weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w);
+int weft_ws_push_open_cancelled(lua_State *L);
 int weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws);
 
 void weft_ws_register(lua_State *L);

@@ -108,16 +108,16 @@ weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
     struct weft_task *t = S->task;
 
     if (I->closed)
-        luaL_error(L, "%s: this weft instance is closed", call);
+        weft_raise(L, "%s: this weft instance is closed", call);
     if (t != NULL && S->leaf == L && lua_isyieldable(L)) {
         if (t->instance != I)
-            luaL_error(L, "%s: belongs to another weft instance than the "
+            weft_raise(L, "%s: belongs to another weft instance than the "
                           "running task",
                        call);
         return pass_cancelled(L, t) ? clean_wait(&t->wait, I, t, L) : NULL;
     }
     if (!weft_wait_blocks(L, I))
-        luaL_error(L, "%s: cannot wait here: neither a task nor the main "
+        weft_raise(L, "%s: cannot wait here: neither a task nor the main "
                       "thread (start a task with weft.spawn, or make the "
                       "coroutine with weft.wrap)",
                    call);
@@ -210,7 +210,7 @@ weft_wait_park(lua_State *L, struct weft_wait *w, double seconds)
         && weft_timer_set(&I->loop.timers, &w->timer, weft_loop_after(ns))
                != WEFT_OK) {
         weft_wait_end(w, WEFT_CANCELLED);
-        return luaL_error(L, "out of memory");
+        return weft_raise(L, "out of memory");
     }
     if (w->task == NULL)
         return block(L, w);
@@ -343,6 +343,27 @@ weft_report(lua_State *L, struct weft_instance *I)
     }
 }
 
+static int
+to_string(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+/* The error as text, whatever its __tostring may do. */
+static const char *
+push_words(lua_State *L, int error)
+{
+    lua_pushcfunction(L, to_string);
+    lua_pushvalue(L, error);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        lua_pushfstring(L, "(error object is a %s value)",
+                        luaL_typename(L, error));
+    }
+    return lua_tostring(L, -1);
+}
+
 /* The error is on the top of L. */
 static void
 task_failed(lua_State *L, struct weft_task *t)
@@ -354,7 +375,7 @@ task_failed(lua_State *L, struct weft_task *t)
     const char *words;
     int error = lua_gettop(L), task;
 
-    words = luaL_tolstring(L, error, NULL);
+    words = push_words(L, error);
     luaL_traceback(L, co, words, 0);
     lua_remove(L, -2);
     weft_push_anchored(L, I, t);
@@ -389,6 +410,8 @@ task_yielded(lua_State *L, struct weft_task *t, int n)
             make_ready(t);
     } else if (mark == &kill_mark) {
         task_cancelled(L, t);
+    } else if (n == 0 && t->cancels > 0 && t->cancels++ > 3) {
+        task_cancelled(L, t); /* it only ever gives way */
     } else if (n == 0) { /* a bare yield gives way for one turn */
         clean_wait(&t->wait, t->instance, t, t->thread);
         t->wait.kind = WEFT_WAIT_YIELD;
@@ -504,7 +527,7 @@ weft_task_spawn(lua_State *L, struct weft_instance *I, int n)
     lua_insert(L, -2 - n);
     if (!lua_checkstack(t->thread, n + LUA_MINSTACK)) {
         weft_unanchor(L, I, t);
-        luaL_error(L, "too many arguments");
+        weft_raise(L, "too many arguments");
     }
     lua_xmove(L, t->thread, n + 1);
     t->arguments = n;
@@ -628,7 +651,7 @@ task_join(lua_State *L)
     if (w == NULL)
         return weft_push_failure(L, "cancelled");
     if (w->task == t)
-        return luaL_error(L, "task:join: a task cannot join itself");
+        return weft_raise(L, "task:join: a task cannot join itself");
     w->kind = WEFT_WAIT_JOIN;
     w->u.task = t;
     weft_list_add(&t->joiners, &w->node);
@@ -670,9 +693,9 @@ core_resume(lua_State *L)
     if (co == NULL)
         return weft_argument_error(L, 2, "weft.wrap", "co", "a thread");
     if (lua_status(co) == LUA_OK && lua_gettop(co) == 0)
-        return luaL_error(L, "cannot resume dead coroutine");
+        return weft_raise(L, "cannot resume dead coroutine");
     if (!lua_checkstack(co, n + LUA_MINSTACK))
-        return luaL_error(L, "too many arguments");
+        return weft_raise(L, "too many arguments");
     lua_xmove(L, co, n);
     if (leaf == L && lua_isyieldable(L))
         S->leaf = co; /* the task's code goes on in there */

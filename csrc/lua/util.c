@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lua/check.h"
 #include "lua/state.h"
 
 void *
@@ -39,7 +40,7 @@ weft_check(lua_State *L, int index, const char *type, const char *call)
     void *p = luaL_testudata(L, index, type);
 
     if (p == NULL)
-        luaL_error(L, "%s: argument 'self': expected a %s, got %s (call it "
+        weft_raise(L, "%s: argument 'self': expected a %s, got %s (call it "
                       "with a colon)",
                    call, type, luaL_typename(L, index));
     return p;
@@ -51,14 +52,56 @@ weft_check_instance(lua_State *L, int index)
     struct weft_instance *I = luaL_checkudata(L, index, WEFT_LOOP_TYPE);
 
     if (I->closed)
-        luaL_error(L, "this weft instance is closed");
+        weft_raise(L, "this weft instance is closed");
     return I;
+}
+
+static const char loops_key = 0;
+
+/*
+ * The registry finds loops weakly, and a loop holds what is anchored: an
+ * instance that nobody refers to is collected with all it has.
+ */
+void
+weft_make_anchors(lua_State *L, struct weft_instance *I, int loop)
+{
+    loop = lua_absindex(L, loop);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loops_key) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_newtable(L);
+        lua_pushliteral(L, "v");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &loops_key);
+    }
+    lua_newtable(L);
+    lua_setiuservalue(L, loop, 1);
+    lua_pushvalue(L, loop);
+    lua_rawsetp(L, -2, I);
+    lua_pop(L, 1);
+}
+
+void
+weft_push_loop(lua_State *L, struct weft_instance *I)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loops_key) == LUA_TTABLE)
+        lua_rawgetp(L, -1, I);
+    else
+        lua_pushnil(L);
+    lua_remove(L, -2);
 }
 
 void
 weft_push_anchors(lua_State *L, struct weft_instance *I)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, I);
+    weft_push_loop(L, I);
+    if (lua_isuserdata(L, -1))
+        lua_getiuservalue(L, -1, 1);
+    else
+        lua_pushnil(L);
+    lua_remove(L, -2);
 }
 
 void
@@ -92,20 +135,6 @@ weft_push_anchored(lua_State *L, struct weft_instance *I, const void *p)
         lua_rawgetp(L, -1, p);
     else
         lua_pushnil(L);
-    lua_remove(L, -2);
-}
-
-void
-weft_push_loop(lua_State *L, struct weft_instance *I)
-{
-    weft_push_anchors(L, I);
-    if (lua_istable(L, -1)) {
-        lua_rawgeti(L, -1, 1); /* a weak table: things keep their loop, */
-        lua_rawgeti(L, -1, 1); /* the loop's own table does not */
-        lua_remove(L, -2);
-    } else {
-        lua_pushnil(L);
-    }
     lua_remove(L, -2);
 }
 

@@ -32,25 +32,20 @@ function client.header_lines(where, headers, level)
   return lines
 end
 
---- What the core needs to know of a request: a checked table of options turned
---- into a spec for core.connect, with the settings of the connection.
+--- What a request says, for the core, from a checked table of options.
 ---@param where string
 ---@param checked table
 ---@param target table from url.parse
 ---@param level integer
 ---@return table
-function client.spec(where, checked, target, level)
+function client.request(where, checked, target, level)
   return {
-    host = target.host,
-    port = target.port,
     target = target.target,
     host_header = target.host_header,
     origin = checked.origin,
     user_agent = checked.user_agent,
-    protocols = checked.protocols or {},
+    protocols = checked.protocols,
     headers = client.header_lines(where, checked.headers, level + 1),
-    timeout = checked.timeout,
-    config = core.config(options.settings(checked)),
   }
 end
 
@@ -93,6 +88,9 @@ function client.open(loop, spec)
   ok, message, code = core.wait_open(ws)
   if ok then
     return ws
+  elseif not code then -- the task was cancelled
+    ws:abort()
+    return nil, "connect to " .. spec.host_header .. ": " .. message, message
   end
   return nil, message, code, code == "handshake" and ws.response or nil
 end
@@ -107,13 +105,15 @@ function client.check(given_url, given, level)
   local where = "weft.connect"
   local target, message, code = client.parse_url(where, given_url, level + 1)
   local checked = check.options(options.connect, where, given, level + 1)
-  local events = checked.events
+  local spec = client.request(where, checked, target or {}, level + 1)
+  spec.events = checked.events
     and handlers.events(where .. ": option 'events'", checked.events, level + 1)
-  local spec = client.spec(where, checked, target or {}, level + 1)
-  spec.events = events
   if not target then -- after all that can raise: a mistake shows at once
     return nil, message, code
   end
+  spec.host, spec.port = target.host, target.port
+  spec.timeout = checked.timeout
+  spec.config = core.config(options.settings(checked))
   return spec
 end
 

@@ -70,7 +70,8 @@ local function compile(where, given, level, each)
   for pattern, handler in pairs(given) do
     compiled[pattern] = each(where .. " '" .. pattern .. "'", handler, level + 1)
   end
-  return routes.compile(where, compiled, level + 1)
+  local route = routes.compile(where, compiled, level + 1)
+  return route -- no tail call: the level counts this frame
 end
 
 --- Checks the `websocket` option.  Returns a function to run with each open

@@ -167,7 +167,9 @@ options.pair_client = merge(connection, request)
 options.pair_server = merge(connection, { protocols = { kind = protocols } })
 
 --- weft.protocol.client and weft.protocol.server
-options.protocol_client = merge(limits, request, { url = { kind = check.string } })
+options.protocol_client = merge(limits, request, {
+  url = { kind = check.string, default = "ws://localhost/" },
+})
 options.protocol_server = merge(limits, {
   protocols = { kind = protocols },
   origins = { kind = origins },

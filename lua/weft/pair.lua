@@ -19,8 +19,10 @@ function pair.check(client_options, server_options, level)
   local where = "weft.pair"
   local ours = check.options(options.pair_client, where, client_options, level + 1)
   local theirs = check.options(options.pair_server, where, server_options, level + 1)
-  return client.spec(where, ours, target, level + 1), {
-    protocols = theirs.protocols or {},
+  local request = client.request(where, ours, target, level + 1)
+  request.config = core.config(options.settings(ours))
+  return request, {
+    protocols = theirs.protocols,
     config = core.config(options.settings(theirs)),
   }
 end

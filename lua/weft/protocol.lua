@@ -11,6 +11,15 @@ local specs = require "weft.options"
 ---@class weft.protocol
 local protocol = {}
 
+-- What core.protocol takes: the limits, and what is given.
+local function complete(checked, more)
+  local all = specs.settings(checked)
+  for name, value in pairs(more) do
+    all[name] = value
+  end
+  return all
+end
+
 --- A client's side. Its opening request is in `output()` at once.
 ---@param options? weft.ProtocolClientOptions
 ---@return weft.Protocol
@@ -19,9 +28,10 @@ function protocol.client(options)
   local checked = check.options(specs.protocol_client, where, options, 2)
   local target, message = client.parse_url(where, checked.url, 2)
   if not target then
-    error(where .. ": " .. message, 2)
+    error(where .. ": option 'url': " .. message, 2)
   end
-  return core.protocol("client", client.spec(where, checked, target, 2))
+  local request = client.request(where, checked, target, 2)
+  return core.protocol("client", complete(checked, request))
 end
 
 --- A server's side. It answers a good opening by itself.
@@ -32,14 +42,13 @@ function protocol.server(options)
   local checked = check.options(specs.protocol_server, where, options, 2)
   local lines, wrong = http.header_lines(checked.headers or {}, http.handshake_own)
   if not lines then
-    error(where .. ": " .. wrong, 2)
+    error(where .. ": option 'headers': " .. wrong, 2)
   end
-  return core.protocol("server", {
-    config = core.config(specs.settings(checked)),
-    protocols = checked.protocols or {},
+  return core.protocol("server", complete(checked, {
+    protocols = checked.protocols,
     origins = checked.origins,
     headers = lines,
-  })
+  }))
 end
 
 return protocol

@@ -86,13 +86,19 @@ turn(struct world *w, int ms)
     return any || weft_loop_timeout(&w->loop) == 0;
 }
 
-/* Turns until nothing happens for a few turns. */
+/* Turns until nothing happens for a few turns; a loop that is never quiet
+ * would eat a processor. */
 static inline void
-quiet(struct world *w)
+quiet_here(struct world *w, const char *file, int line)
 {
-    for (int calm = 0, turns = 0; calm < 5 && turns < 10000; turns++)
+    int turns = 0;
+
+    for (int calm = 0; calm < 5 && turns < 2000; turns++)
         calm = turn(w, 1) ? 0 : calm + 1;
+    check_that(turns < 2000, "quiet(w)", file, line);
 }
+
+#define quiet(w) quiet_here(w, __FILE__, __LINE__)
 
 /* Turns until the link is in the state, two seconds at most. */
 static inline bool

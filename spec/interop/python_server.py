@@ -16,8 +16,11 @@ last = "none"  # how the last connection to /echo ended
 
 async def echo(ws):
     global last
-    async for message in ws:
-        await ws.send(message)
+    try:
+        async for message in ws:
+            await ws.send(message)
+    except ConnectionClosed:
+        pass
     last = f"{ws.close_code} {ws.close_reason}"
 
 

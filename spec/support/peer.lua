@@ -132,7 +132,7 @@ end
 function methods:receive(n, timeout)
   local parts, got = {}, 0
   while got < n do
-    if self.socket:getoption "error" then
+    if self.socket.getoption and self.socket:getoption "error" then
       self.was_reset = true -- LuaSocket itself calls both ends "closed"
     end
     local all, why, partial = self.socket:receive(n - got)

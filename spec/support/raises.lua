@@ -1,14 +1,21 @@
 --- A programming mistake: the call raises at the caller's line, in words.
 ---
 ---     raises(function() ws:send(nil) end, "ws:send", "message", "a string")
+---     raises({ mistake, ws }, "ws:send")      -- the mistake is in `mistake(ws)`
 
---- Runs fn, which has to raise a string that names a line of fn itself and has
---- all the words in it; gives that string.
----@param fn function
+--- Runs a function, which has to raise a string that names a line of that
+--- function itself and has all the words in it; gives that string.
+---@param call function|table the function, or it and its arguments
 ---@param ... string plain text
 ---@return string message
-local function raises(fn, ...)
-  local ok, message = pcall(fn)
+local function raises(call, ...)
+  local fn = type(call) == "table" and call[1] or call
+  local ok, message
+  if type(call) == "table" then
+    ok, message = pcall(table.unpack(call))
+  else
+    ok, message = pcall(call)
+  end
   if ok then
     error("nothing was raised", 2)
   elseif type(message) ~= "string" then

@@ -43,9 +43,12 @@ end
 -- the task is cancelled; true when stdin has ended.
 local function each_line(weft, on_line)
   local pieces = {} -- of a line whose end has not come
-  while true do
-    local bytes, why = core.read(0, 65536)
-    if bytes and bytes ~= "" then
+  while weft.wait(0, "r") do
+    local bytes, why = core.read(0, 4096)
+    if bytes == "" then
+      local last = table.concat(pieces)
+      return last == "" or on_line(last)
+    elseif bytes then
       local from = 1
       repeat
         local at = bytes:find("\n", from, true)
@@ -58,14 +61,9 @@ local function each_line(weft, on_line)
           pieces = {}
         end
       until not at
-    elseif bytes == "" then
-      local last = table.concat(pieces)
-      return last == "" or on_line(last)
     elseif why ~= "again" then
       complain("cannot read stdin: ", why)
       return true
-    elseif not weft.wait(0, "r") then
-      return
     end
   end
 end

@@ -177,9 +177,8 @@ function core.room(loop, on_full) end
 ---@return weft.Protocol
 function core.protocol(role, options) end
 
---- For the command line: up to n bytes of what can be read from a descriptor
---- without waiting (asked by poll(2) first, so that a blocking one never blocks),
---- "" at the end, or nil, "again"; nil, message, "system" when reading fails.
+--- For the command line: up to n bytes read from a descriptor that core.wait
+--- says is readable, "" at the end, or nil, "again"; nil, message when it fails.
 --- core.wait on a regular file says "r" at once (epoll refuses those).
 ---@return string|nil, string?
 function core.read(fd, n) end

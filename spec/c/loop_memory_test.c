@@ -1,0 +1,213 @@
+/*
+ * Links and rooms when memory runs out: each scene is played with the first
+ * allocation failing, then the second, and so on until none fails.  Nothing
+ * may crash, leak, or stay behind in the loop.
+ */
+#include "loop_kit.h"
+#include "loop/room.h"
+
+/* The allocation hook, in place of base/mem.c. */
+static long allocations, failing = -1;
+
+void *
+weft_realloc(void *p, size_t size)
+{
+    if (failing >= 0 && allocations++ == failing)
+        return NULL;
+    return realloc(p, size);
+}
+
+void *
+weft_zalloc(size_t size)
+{
+    void *p = weft_realloc(NULL, size);
+
+    if (p != NULL)
+        memset(p, 0, size);
+    return p;
+}
+
+void
+weft_free(void *p)
+{
+    free(p);
+}
+
+static const char long_text[40000] = { 'x' };
+
+static void
+turns(struct world *w, int n)
+{
+    while (n-- > 0)
+        turn(w, 0);
+}
+
+/* Takes what there is; what was made of it has failed or is right. */
+static void
+take_all(struct weft_link *k)
+{
+    struct weft_event ev;
+
+    while (weft_link_next(k, &ev) == WEFT_EVENT) {
+        CHECK(ev.len == 5 || ev.len == sizeof(long_text));
+        CHECK(ev.len != 5 || memcmp(ev.data, "hello", 5) == 0);
+        weft_link_taken(k);
+    }
+}
+
+static void
+pair_scene(struct world *w)
+{
+    struct weft_link c, s;
+    struct weft_room r;
+    size_t queued, dropped;
+
+    weft_room_init(&r, WEFT_FULL_CLOSE);
+    weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
+    weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
+    weft_link_pair(&c, &s, &a_request, NULL, 0);
+    weft_room_join(&r, &s);
+    weft_room_join(&r, &c);
+    say(&c, "hello");
+    weft_link_send(&c, WEFT_BINARY, long_text, sizeof(long_text));
+    weft_link_send_borrowed(&s, WEFT_BINARY, long_text, sizeof(long_text));
+    turns(w, 2);
+    take_all(&c);
+    weft_room_send(&r, WEFT_BINARY, long_text, sizeof(long_text), &c, &queued,
+                   &dropped);
+    CHECK(queued + dropped <= 1);
+    weft_room_send(&r, WEFT_TEXT, "hello", 5, NULL, &queued, &dropped);
+    turns(w, 4);
+    take_all(&s);
+    take_all(&c);
+    goodbye(&s, 1000, "hello");
+    turns(w, 8);
+    take_all(&s);
+    take_all(&c);
+    weft_link_deinit(&c);
+    weft_link_deinit(&s);
+    CHECK(r.count == 0);
+    weft_room_deinit(&r);
+}
+
+/* The peer's bytes are made before memory runs out. */
+static void
+raw_scene(struct world *w)
+{
+    struct weft_addr from = { .len = 0 };
+    static struct weft_buf frames;
+    struct weft_link s;
+    struct raw c;
+    int fd = raw_open(&c, true);
+    long kept = failing;
+
+    failing = -1;
+    if (frames.data == NULL) {
+        add_frame(&frames, true, 0x81, "hello", 5);
+        add_frame(&frames, true, 0x89, "?", 1);
+        add_frame(&frames, true, 0x02, long_text, sizeof(long_text));
+        add_frame(&frames, true, 0x80, "", 0);
+        add_frame(&frames, true, 0x83, "bad", 3);
+    }
+    failing = kept;
+    weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
+    if (weft_link_serve(&s, fd, &from) == WEFT_OK) {
+        raw_write(&c, raw_request, sizeof(raw_request) - 1);
+        turns(w, 2);
+        weft_link_accept(&s, SPAN("proto"), SPAN(""));
+        if (s.state != WEFT_LINK_CLOSED)
+            raw_write(&c, weft_buf_head(&frames), weft_buf_len(&frames));
+        turns(w, 3);
+        take_all(&s);
+        weft_link_want(&s, true);
+        turns(w, 3);
+        take_all(&s);
+        turns(w, 2);
+    }
+    weft_sock_close(&c.fd);
+    turns(w, 3);
+    weft_link_deinit(&s);
+    kept = failing;
+    failing = -1;
+    raw_close(&c);
+    if (kept < 0)
+        weft_buf_deinit(&frames);
+    failing = kept;
+}
+
+static void
+dialled_scene(struct world *w)
+{
+    struct weft_link c, s;
+    struct weft_listener h;
+    struct weft_addr a;
+
+    weft_addr_parse(&a, "127.0.0.1", 0);
+    if (weft_listener_init(&h, &w->loop, w->config, &a, 10, false, false)
+        != WEFT_OK)
+        return;
+    weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
+    weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
+    weft_link_connect(&c, "127.0.0.1", weft_addr_port(&h.address),
+                      WEFT_SECOND, &a_request);
+    turns(w, 2);
+    weft_listener_accept(&h, &s);
+    turns(w, 2);
+    weft_link_respond(&s, 403, SPAN(""), SPAN("hello"));
+    turns(w, 4);
+    weft_link_deinit(&c);
+    weft_link_deinit(&s);
+    weft_listener_deinit(&h);
+}
+
+static void
+refused_scene(struct world *w)
+{
+    static const char request[] = "GET / HTTP/1.1\r\n\r\n";
+    struct weft_addr from = { .len = 0 };
+    struct weft_link s;
+    struct raw c;
+    int fd = raw_open(&c, true);
+
+    weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
+    if (weft_link_serve(&s, fd, &from) == WEFT_OK) {
+        raw_write(&c, request, sizeof(request) - 1);
+        turns(w, 3);
+    }
+    weft_sock_close(&c.fd);
+    turns(w, 2);
+    weft_link_deinit(&s);
+}
+
+static void
+play(void (*scene)(struct world *))
+{
+    struct world w;
+    long n = 0;
+
+    do {
+        failing = -1;
+        world_init(&w);
+        w.config->ping_interval = 0; /* one is due in every turn */
+        allocations = 0;
+        failing = n++;
+        scene(&w);
+        failing = failing < allocations ? -1 : -2;
+        world_deinit(&w);
+    } while (failing == -1 && n < 1000);
+    CHECK(n > 5 && n < 1000);
+    failing = -1;
+    world_init(&w);
+    scene(&w);
+    world_deinit(&w);
+}
+
+int
+main(void)
+{
+    play(pair_scene);
+    play(raw_scene);
+    play(dialled_scene);
+    play(refused_scene);
+    return check_report();
+}

@@ -1,0 +1,268 @@
+/*
+ * Rooms: who is in them, who gets a message, and what becomes of one who
+ * cannot take it.
+ */
+#include "loop/room.h"
+
+#include "loop_kit.h"
+
+static const char long_text[2000] = { 'x' };
+
+struct sent {
+    size_t queued, dropped;
+};
+
+static struct sent
+tell(struct weft_room *r, const char *text, const struct weft_link *except)
+{
+    struct sent s;
+
+    CHECK(weft_room_send(r, WEFT_TEXT, text, strlen(text), except, &s.queued,
+                         &s.dropped)
+          == WEFT_OK);
+    return s;
+}
+
+static bool
+told(struct sent s, size_t queued, size_t dropped)
+{
+    return s.queued == queued && s.dropped == dropped;
+}
+
+/* Servers of two pairs and the client of one. */
+struct party {
+    struct weft_link c1, s1, c2, s2;
+    struct weft_room r;
+};
+
+static void
+party_begins(struct party *p, struct world *w, enum weft_on_full on_full)
+{
+    pair(w, &p->c1, &p->s1);
+    pair(w, &p->c2, &p->s2);
+    weft_room_init(&p->r, on_full);
+    CHECK(weft_room_join(&p->r, &p->s1) == WEFT_OK);
+    CHECK(weft_room_join(&p->r, &p->s2) == WEFT_OK);
+    CHECK(p->r.count == 2);
+}
+
+static void
+party_ends(struct party *p)
+{
+    weft_room_deinit(&p->r);
+    weft_room_deinit(&p->r);
+    CHECK(p->r.count == 0 && weft_list_empty(&p->r.members));
+    weft_link_deinit(&p->c1);
+    weft_link_deinit(&p->s1);
+    weft_link_deinit(&p->c2);
+    weft_link_deinit(&p->s2);
+}
+
+/* Who is in it ------------------------------------------------------------- */
+
+static void
+members_come_and_go(struct world *w)
+{
+    struct weft_room other;
+    struct party p;
+
+    party_begins(&p, w, WEFT_FULL_CLOSE);
+    CHECK(weft_room_join(&p.r, &p.s1) == WEFT_OK && p.r.count == 2);
+    weft_room_init(&other, WEFT_FULL_DROP);
+    CHECK(!weft_room_leave(&other, &p.s1));
+    CHECK(weft_room_join(&other, &p.s1) == WEFT_OK && other.count == 1);
+    CHECK(weft_room_leave(&p.r, &p.s1) && !weft_room_leave(&p.r, &p.s1));
+    CHECK(p.r.count == 1 && other.count == 1);
+    CHECK(told(tell(&p.r, "x", NULL), 1, 0));
+    weft_link_abort(&p.s1, WEFT_CAUSE_LOCAL, NULL); /* it leaves by itself */
+    CHECK(other.count == 0 && weft_list_empty(&p.s1.rooms));
+    CHECK(weft_room_join(&other, &p.s1) == WEFT_E_CLOSED);
+    weft_link_deinit(&p.s2);
+    CHECK(p.r.count == 0 && told(tell(&p.r, "x", NULL), 0, 0));
+    weft_room_deinit(&other);
+    quiet(w);
+    party_ends(&p);
+}
+
+static void
+only_open_links_join(struct world *w)
+{
+    struct weft_room r;
+    struct weft_link k;
+
+    weft_room_init(&r, WEFT_FULL_CLOSE);
+    weft_link_init(&k, &w->loop, w->config, WEFT_SERVER);
+    CHECK(weft_room_join(&r, &k) == WEFT_E_CLOSED && r.count == 0);
+    weft_link_deinit(&k);
+    CHECK(weft_room_join(&r, &k) == WEFT_E_CLOSED);
+    CHECK(!weft_room_leave(&r, &k));
+    weft_room_deinit(&r);
+    r = (struct weft_room){ 0 };
+    weft_room_deinit(&r); /* all zero is inert */
+}
+
+/* Who gets it -------------------------------------------------------------- */
+
+static void
+everybody_gets_it_but_one(struct world *w)
+{
+    struct party p;
+
+    party_begins(&p, w, WEFT_FULL_CLOSE);
+    CHECK(weft_room_join(&p.r, &p.c1) == WEFT_OK); /* one that masks (5.3) */
+    CHECK(told(tell(&p.r, "to all", NULL), 3, 0));
+    CHECK(told(tell(&p.r, "to others", &p.s1), 2, 0));
+    CHECK(told(tell(&p.r, "", &p.c2), 3, 0)); /* who is not in it */
+    quiet(w);
+    CHECK(hears(&p.c1, "to all") && hears(&p.c1, ""));
+    CHECK(hears(&p.c2, "to all") && hears(&p.c2, "to others"));
+    CHECK(hears(&p.s1, "to all") && hears(&p.s1, "to others"));
+    CHECK(next(&p.s2) == WEFT_MORE);
+    party_ends(&p);
+}
+
+static void
+long_messages_are_shared(struct world *w)
+{
+    size_t size = 50000;
+    uint8_t *big = calloc(1, size);
+    struct party p;
+    size_t queued, dropped;
+
+    party_begins(&p, w, WEFT_FULL_CLOSE);
+    CHECK(weft_room_send(&p.r, WEFT_BINARY, big, size, NULL, &queued,
+                         &dropped)
+          == WEFT_OK);
+    CHECK(queued == 2 && dropped == 0);
+    CHECK(p.s1.session.out.count == 1 && p.s2.session.out.count == 1);
+    weft_room_deinit(&p.r); /* what is on its way does not need the room */
+    quiet(w);
+    CHECK(waits(w, &p.c1) && hears_bytes(&p.c1, big, size));
+    CHECK(waits(w, &p.c2) && hears_bytes(&p.c2, big, size));
+    party_ends(&p);
+    free(big);
+}
+
+static void
+who_is_closing_gets_nothing(struct world *w)
+{
+    struct party p;
+
+    party_begins(&p, w, WEFT_FULL_CLOSE);
+    goodbye(&p.s1, 1000, "");
+    CHECK(p.r.count == 1 && told(tell(&p.r, "x", NULL), 1, 0));
+    goodbye(&p.c2, 1000, "");
+    quiet(w);
+    CHECK(p.r.count == 0 && ended(&p.s1, WEFT_CAUSE_LOCAL, 1000));
+    party_ends(&p);
+}
+
+/* Who cannot take it ------------------------------------------------------- */
+
+/* So many in one turn are more than the mark, but no one is slow. */
+static void
+a_burst_makes_nobody_slow(struct world *w)
+{
+    struct weft_span text = { long_text, sizeof(long_text) };
+    struct weft_link s;
+    struct weft_room r;
+    struct raw c;
+    size_t queued, dropped;
+
+    serve_open(w, &s, &c);
+    weft_room_init(&r, WEFT_FULL_CLOSE);
+    CHECK(weft_room_join(&r, &s) == WEFT_OK);
+    for (int i = 0; i < 60; i++) {
+        CHECK(weft_room_send(&r, WEFT_BINARY, text.data, text.len, NULL,
+                             &queued, &dropped)
+              == WEFT_OK);
+        CHECK(queued == 1 && dropped == 0);
+    }
+    CHECK(weft_link_is_open(&s));
+    raw_close(&c);
+    weft_link_deinit(&s);
+    CHECK(r.count == 0);
+    weft_room_deinit(&r);
+}
+
+/* A member that reads nothing, and one that does. */
+static void
+a_slow_one_is_left_behind(struct world *w, enum weft_on_full on_full)
+{
+    struct weft_span text = { long_text, sizeof(long_text) };
+    size_t queued = 0, dropped = 0, got = 0;
+    struct weft_link slow;
+    struct raw peer;
+    struct party p;
+
+    party_begins(&p, w, on_full);
+    serve_open(w, &slow, &peer);
+    CHECK(weft_room_join(&p.r, &slow) == WEFT_OK);
+    while (got < 2000 && dropped == 0) {
+        weft_room_send(&p.r, WEFT_BINARY, text.data, text.len, NULL, &queued,
+                       &dropped);
+        turn(w, 0);
+        while (hears_bytes(&p.c1, long_text, sizeof(long_text)))
+            got++;
+        while (hears_bytes(&p.c2, long_text, sizeof(long_text)))
+            continue;
+    }
+    CHECK(queued == 2 && dropped == 1 && got > 30 && got < 2000);
+    CHECK(weft_link_is_open(&slow) == (on_full == WEFT_FULL_DROP));
+    weft_room_send(&p.r, WEFT_BINARY, text.data, text.len, NULL, &queued,
+                   &dropped);
+    CHECK(queued == 2 && dropped == (on_full == WEFT_FULL_DROP));
+    for (int i = 0; i < 200; i++) {
+        raw_receive(&peer);
+        turn(w, 0);
+    }
+    if (on_full == WEFT_FULL_DROP) {
+        CHECK(told(tell(&p.r, "back again", NULL), 3, 0));
+    } else {
+        CHECK(slow.session.sent_code == 1013);
+        raw_frame(&peer, 0x88, "\x03\xF5");
+        CHECK(p.r.count == 2 && reaches(w, &slow, WEFT_LINK_CLOSED));
+        CHECK(ended(&slow, WEFT_CAUSE_SLOW, 1013));
+    }
+    raw_close(&peer);
+    weft_link_deinit(&slow);
+    party_ends(&p);
+}
+
+static void
+who_writes_in_pieces_cannot_take_it(struct world *w, enum weft_on_full on_full)
+{
+    struct party p;
+
+    party_begins(&p, w, on_full);
+    weft_link_write(&p.s1, WEFT_TEXT, "a", 1, false);
+    CHECK(told(tell(&p.r, "x", NULL), 1, 1));
+    CHECK(weft_link_is_open(&p.s1) == (on_full == WEFT_FULL_DROP));
+    weft_link_write(&p.s1, WEFT_TEXT, "b", 1, true);
+    quiet(w);
+    if (on_full == WEFT_FULL_DROP)
+        CHECK(hears(&p.c1, "ab"));
+    else
+        CHECK(ended(&p.c1, WEFT_CAUSE_PEER, 1013));
+    party_ends(&p);
+}
+
+int
+main(void)
+{
+    struct world w;
+
+    world_init(&w);
+    members_come_and_go(&w);
+    only_open_links_join(&w);
+    everybody_gets_it_but_one(&w);
+    long_messages_are_shared(&w);
+    who_is_closing_gets_nothing(&w);
+    a_burst_makes_nobody_slow(&w);
+    a_slow_one_is_left_behind(&w, WEFT_FULL_CLOSE);
+    a_slow_one_is_left_behind(&w, WEFT_FULL_DROP);
+    who_writes_in_pieces_cannot_take_it(&w, WEFT_FULL_CLOSE);
+    who_writes_in_pieces_cannot_take_it(&w, WEFT_FULL_DROP);
+    world_deinit(&w);
+    return check_report();
+}
