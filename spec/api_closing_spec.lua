@@ -281,7 +281,8 @@ describe("the cause of an end", function()
 
   it('is "cancelled" when the instance was closed', case(function(t)
     local other = t.weft.new()
-    local client = other.pair()
+    local client, server = other.pair()
+    client.other = server -- which nothing else holds
     other.close()
     assert.equal("closed", client.state)
     assert.is_truthy(client.close_cause == "cancelled" or client.close_cause == "shutdown", client.close_cause)

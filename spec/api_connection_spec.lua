@@ -166,7 +166,8 @@ describe("messages", function()
   end))
 
   it("raises when another task receives", case(function(t)
-    local client = t.weft.pair()
+    local client, server = t.weft.pair()
+    client.other = server -- which nothing else holds
     local reader = t.weft.spawn(function() return client:receive() end)
     t.weft.sleep(0)
     assert.has_error(function()
@@ -179,7 +180,8 @@ describe("messages", function()
   end))
 
   it("ends with a task that is cancelled", case(function(t)
-    local client = t.weft.pair()
+    local client, server = t.weft.pair()
+    client.other = server -- which nothing else holds
     local ended = false
     local task = t:spawn(function()
       for _ in client:messages() do

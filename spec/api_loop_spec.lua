@@ -465,7 +465,8 @@ describe("timeout", function()
     t.weft.step()
     assert.is_nil((t.weft.timeout()))
     task:cancel()
-    local client = t.weft.pair()
+    local client, server = t.weft.pair()
+    client.other = server -- which nothing else holds
     t.weft.run()
     client:try_send "to be flushed"
     assert.equal(0, t.weft.timeout())

@@ -368,7 +368,8 @@ describe("cancel", function()
   }
   for _, wait in ipairs(waits) do
     it(wait[1] .. ' makes the wait in progress return nil, "cancelled"', case(function(t)
-      local ws = t.weft.pair()
+      local ws, server = t.weft.pair()
+      ws.other = server -- which nothing else holds
       local raw = t:upgrade((t:listen()))
       local silent = t:accepted()
       local result, after

@@ -95,7 +95,8 @@ describe("a call that waits", function()
     end
 
     it(wait[1] .. " raises in a coroutine of the main thread", case.blocking(function(t)
-      local client = t.weft.pair()
+      local client, server = t.weft.pair()
+      client.other = server -- which nothing else holds
       assert_names_the_way_out(function()
         in_foreign_coroutine(function() wait[2](client, t) end)
       end)
@@ -105,7 +106,8 @@ describe("a call that waits", function()
   end
 
   it("names itself when it raises", case(function(t)
-    local client = t.weft.pair()
+    local client, server = t.weft.pair()
+    client.other = server -- which nothing else holds
     local _, message = pcall(in_sort, function() client:receive() end)
     assert.matches("receive", message)
     _, message = pcall(in_sort, function() t.weft.sleep(1) end)

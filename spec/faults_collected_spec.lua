@@ -208,6 +208,7 @@ describe("a connection that nothing but a wait refers to", function()
     collect(t)
     assert.is_true(raw:is_silent(0.02))
     raw:send(server.close(4000))
+    raw:shutdown()
     assert.same({ "", "fin" }, { raw:read_until_closed() })
   end))
 

@@ -159,6 +159,7 @@ describe("a close that the peer never answers", function()
   it("nor does a page that takes for ever", case(function(t)
     local listening = t:listen { http = function()
       t.weft.sleep(math.huge)
+      return 503
     end }
     local raw = t:dial(listening)
     raw:send(handshake.http())

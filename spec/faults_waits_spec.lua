@@ -139,8 +139,10 @@ describe("a task that waits in", function()
   end
 
   it("connect is let go by its cancellation", case(function(t)
+    local dropped
     local port = t:serve_raw(function(raw)
-      raw:read_until_closed()
+      raw:parsed_head()
+      dropped = select(2, raw:read_until_closed(1)) ~= "timeout"
     end)
     local task = t.weft.spawn(function()
       return t.weft.connect(t:url(port))
@@ -149,6 +151,10 @@ describe("a task that waits in", function()
     task:cancel()
     local joined = { task:join(5) }
     assert.same({ true, nil, "cancelled" }, { joined[1], joined[2], joined[4] })
+    t:wait_until(function()
+      return dropped ~= nil
+    end, "the end of the half-made connection")
+    assert.is_true(dropped)
   end))
 end)
 

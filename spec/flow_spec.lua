@@ -307,16 +307,25 @@ describe("the keepalive", function()
   end))
 
   it("keeps a peer that answers, and measures its latency", case(function(t)
-    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.2 })
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.1 })
     local ws = t:accepted()
     assert.is_nil(ws.latency)
-    for _ = 1, 6 do
+    for _ = 1, 5 do
       local got = raw:frame()
       assert.equal(frame.PING, got.opcode)
       raw:send(client.pong(got.payload))
     end
     assert.equal("open", ws.state)
     assert.is_true(ws.latency >= 0 and ws.latency < 5)
+  end))
+
+  it("pings every ping_interval, however long ping_timeout is", case(function(t)
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 60 })
+    for _ = 1, 4 do
+      local got = raw:frame()
+      assert.equal(frame.PING, got and got.opcode)
+      raw:send(client.pong(got.payload))
+    end
   end))
 
   it("takes any byte for life, half a frame too", case(function(t)

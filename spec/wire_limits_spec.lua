@@ -104,7 +104,7 @@ end)
 describe("max_fragments", function()
   it("counts the frames of a message, empty ones too", case(function(t)
     local open = client.text("", { fin = false }) .. client.continuation("", { fin = false }):rep(3)
-    fails(t, { max_fragments = 4 }, open, client.continuation "")
+    fails(t, { max_fragments = 4 }, open, client.continuation "x")
   end))
 
   it("lets a message of so many frames pass, again and again", case(function(t)
@@ -115,6 +115,12 @@ describe("max_fragments", function()
     end
   end))
 
+  it("does not count an empty last frame, which only ends the message", case(function(t)
+    local raw = t:upgrade(t:server { websocket = case.echo, max_fragments = 4 })
+    raw:send(client.text("a", { fin = false }) .. client.continuation("b", { fin = false }):rep(3) .. client.continuation "")
+    assert.equal("abbb", (raw:message()))
+  end))
+
   it("does not count control frames between", case(function(t)
     local raw = t:upgrade(t:server { websocket = case.echo, max_fragments = 2 })
     raw:send(client.text("a", { fin = false }) .. client.pong "":rep(10) .. client.continuation "b")
@@ -123,7 +129,7 @@ describe("max_fragments", function()
 
   it("is 1,024 unless given", case(function(t)
     local open = client.text("", { fin = false }) .. client.continuation("", { fin = false }):rep(1023)
-    fails(t, {}, open, client.continuation "")
+    fails(t, {}, open, client.continuation "x")
   end))
 end)
 

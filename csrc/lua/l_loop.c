@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "lua/check.h"
+#include "lua/signal.h"
 #include "lua/state.h"
 #include "net/sock.h"
 
@@ -94,6 +95,7 @@ core_close(lua_State *L)
         return weft_raise(L, "weft.close: an instance cannot be closed from "
                              "inside its own turn");
     weft_task_close_all(L, I);
+    weft_signal_end(I);
     I->closed = true;
     drop_servers(I);
     drop_links(I, WEFT_CAUSE_CANCELLED);
@@ -111,6 +113,8 @@ loop_gc(lua_State *L)
     struct weft_instance *I = lua_touserdata(L, 1);
     struct weft_node *n;
 
+    if (!I->closed)
+        weft_signal_end(I);
     I->closed = true;
     drop_servers(I);
     drop_links(I, WEFT_CAUSE_CANCELLED);

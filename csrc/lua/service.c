@@ -321,6 +321,7 @@ wake_waiters(struct weft_ws *ws)
 {
     struct weft_link *k = &ws->link;
     bool closed = k->state == WEFT_LINK_CLOSED;
+    bool deaf = closed || k->reading_over; /* no pong will come */
     struct weft_node *n = ws->waiters.next, *next;
 
     for (; n != &ws->waiters; n = next) {
@@ -340,7 +341,7 @@ wake_waiters(struct weft_ws *ws)
         case WEFT_WAIT_PING:
             if (w->ping->round_trip >= 0)
                 weft_wake(w, WEFT_DONE);
-            else if (closed)
+            else if (deaf)
                 weft_wake(w, WEFT_CLOSED);
             break;
         case WEFT_WAIT_FLUSH:

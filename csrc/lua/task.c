@@ -729,7 +729,9 @@ task_gc(lua_State *L)
 {
     struct weft_task *t = lua_touserdata(L, 1);
 
-    /* alive only when the whole state closes: its loop sees to the lists */
+    /* alive only when the whole state closes: its loop sees to the rest */
+    if (t->wait.ping != NULL)
+        weft_node_unlink(&t->wait.ping->node);
     weft_free(t->wait.ping);
     t->wait.ping = NULL;
     return 0;

@@ -57,6 +57,13 @@ check_head(const struct weft_session *s, size_t len, enum weft_status rc)
     return rc;
 }
 
+/* An empty last frame is no piece of the message, it only ends it. */
+static bool
+only_ends(const struct weft_frame *f)
+{
+    return f->fin && f->len == 0 && f->opcode == WEFT_CONTINUATION;
+}
+
 /* Counts a data frame's head into its message, within the limits. */
 static enum weft_status
 begin_data(struct weft_session *s)
@@ -76,7 +83,7 @@ begin_data(struct weft_session *s)
     if (len > limits->max_message ||
         s->message_len > limits->max_message - len)
         return WEFT_E_MESSAGE_TOO_BIG;
-    if (s->fragments >= limits->max_fragments)
+    if (s->fragments >= limits->max_fragments && !only_ends(&s->frame))
         return WEFT_E_TOO_MANY_FRAGMENTS;
     s->message_len += len;
     s->fragments++;

@@ -31,7 +31,8 @@ enum weft_role { WEFT_SERVER, WEFT_CLIENT };
 struct weft_limits {
     uint64_t max_message; /* bytes */
     uint64_t max_frame;   /* bytes */
-    uint32_t max_fragments; /* frames a message, empty ones count */
+    uint32_t max_fragments; /* frames a message; empty ones count, but for a
+                               last one that only ends the message */
 };
 
 /* Bytes lent to the session, which writes into them (unmasking) and moves

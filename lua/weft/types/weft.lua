@@ -51,7 +51,7 @@
 ---@class weft.ConnectionOptions
 ---@field max_message? integer bytes of a message (1 MiB); past it the peer gets 1009
 ---@field max_frame? integer bytes of a frame (max_message)
----@field max_fragments? integer frames of a message, empty ones count (1024)
+---@field max_fragments? integer frames of a message (1024); empty ones count, but for a last one that only ends it
 ---@field max_header? integer bytes of a request or response head (16 KiB)
 ---@field max_headers? integer header fields of one (100)
 ---@field idle_timeout? number no message either way for so long ends it (no limit)
