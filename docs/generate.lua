@@ -5,6 +5,7 @@
 local files = {
   "lua/weft/init.lua", "lua/weft/server.lua", "lua/weft/http.lua",
   "lua/weft/protocol.lua", "lua/weft/types/weft.lua",
+  "lua/weft/types/protocol.lua",
 }
 
 -- In the order of the page: a class or alias, and what its methods are

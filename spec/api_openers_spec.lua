@@ -117,9 +117,10 @@ describe("a connect that fails", function()
     assert_failed("handshake", t.weft.connect(t:url(port)))
   end))
 
-  it('gives "cancelled" when its task is cancelled', case(function(t)
+  it('gives "cancelled" when its task is cancelled, and drops what it had begun', case(function(t)
+    local ending
     local port = t:serve_raw(function(raw)
-      raw:read_until_closed()
+      ending = select(2, raw:read_until_closed(2))
     end)
     local results
     local task = t:spawn(function()
@@ -129,6 +130,8 @@ describe("a connect that fails", function()
     task:cancel()
     task:join(5)
     assert_failed("cancelled", table.unpack(results, 1, results.n))
+    t:wait_until(function() return ending end, "the end of the attempt")
+    assert.not_equal("timeout", ending)
   end))
 
   it("works on the main thread as well", case.blocking(function(t)

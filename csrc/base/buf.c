@@ -14,7 +14,7 @@ slide(struct weft_buf *b)
 {
     size_t len = weft_buf_len(b);
 
-    if (len > 0 && b->head > 0)
+    if (b->data != NULL && len > 0 && b->head > 0)
         memmove(b->data, b->data + b->head, len);
     b->head = 0;
     b->tail = len;

@@ -53,8 +53,7 @@ weft_link_message(const struct weft_link *k)
         [WEFT_CAUSE_TIMEOUT] = "timed out",
         [WEFT_CAUSE_SLOW] = "the peer does not take what it is sent",
         [WEFT_CAUSE_RESET] = "the connection broke",
-        [WEFT_CAUSE_EOF] = "the peer closed the connection without a close "
-                           "frame",
+        [WEFT_CAUSE_EOF] = "the peer went without a close frame",
         [WEFT_CAUSE_SHUTDOWN] = "the server is closing",
         [WEFT_CAUSE_CANCELLED] = "the handler was cancelled",
         [WEFT_CAUSE_COLLECTED] = "nothing referred to the connection",

@@ -54,6 +54,7 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
     if (k->pinged != 0) {
         k->latency = k->loop->now - k->pinged;
         k->pinged = 0;
+        weft_link_retime(k); /* the next ping is nearer than the timeout was */
     }
     for (; n != &k->pings; n = n->next) {
         p = WEFT_CONTAINER(n, struct weft_ping, node);

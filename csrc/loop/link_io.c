@@ -58,8 +58,7 @@ input_ended(struct weft_link *k, long n)
 {
     if (n == 0)
         weft_link_finish(k, WEFT_CAUSE_EOF,
-                         "the peer closed the connection without a close "
-                         "frame");
+                         "the peer went without a close frame");
     else
         weft_link_finish(k, WEFT_CAUSE_RESET, strerror((int)-n));
 }

@@ -41,6 +41,10 @@ time_of(lua_State *L, int index, const char *name)
     return weft_nanoseconds(number(L, index, name));
 }
 
+struct box {
+    struct weft_config *config;
+};
+
 /* Fills a config on the C stack: what can raise owns nothing. */
 static void
 read_config(lua_State *L, struct weft_config *c)
@@ -68,37 +72,38 @@ read_config(lua_State *L, struct weft_config *c)
 static int
 core_config(lua_State *L)
 {
-    struct weft_config c = { 0 }, **box;
+    struct weft_config c = { 0 };
+    struct box *box;
 
     luaL_checktype(L, 1, LUA_TTABLE);
     read_config(L, &c);
     box = weft_new_userdata(L, sizeof(*box), WEFT_CONFIG_TYPE, 0);
-    *box = weft_realloc(NULL, sizeof(c));
-    if (*box == NULL)
+    box->config = weft_realloc(NULL, sizeof(c));
+    if (box->config == NULL)
         return luaL_error(L, "config: out of memory");
-    **box = c;
+    *box->config = c;
     return 1;
 }
 
 static int
 config_gc(lua_State *L)
 {
-    struct weft_config **box = lua_touserdata(L, 1);
+    struct box *box = lua_touserdata(L, 1);
 
-    weft_config_release(*box);
-    *box = NULL;
+    weft_config_release(box->config);
+    box->config = NULL;
     return 0;
 }
 
 struct weft_config *
 weft_config_field(lua_State *L, int index)
 {
-    struct weft_config **box;
+    struct box *box;
 
     lua_getfield(L, index, "config");
     box = luaL_checkudata(L, -1, WEFT_CONFIG_TYPE);
     lua_pop(L, 1);
-    return *box;
+    return box->config;
 }
 
 struct weft_span

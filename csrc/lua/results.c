@@ -70,7 +70,7 @@ push_done(lua_State *L, struct weft_wait *w)
     case WEFT_WAIT_CHUNK:
         return weft_ws_push_received(L, w->u.ws, w->kind);
     case WEFT_WAIT_PING:
-        return push_ping(L, w);
+        return w->ping != NULL ? push_ping(L, w) : 0;
     case WEFT_WAIT_CLOSED:
         weft_push_closed(L, &w->u.ws->link);
         lua_remove(L, -4);

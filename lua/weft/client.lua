@@ -88,9 +88,10 @@ function client.open(loop, spec)
   ok, message, code = core.wait_open(ws)
   if ok then
     return ws
-  elseif not code then -- the task was cancelled
-    ws:abort()
-    return nil, "connect to " .. spec.host_header .. ": " .. message, message
+  end
+  ws:abort() -- nobody else can reach it, should it be half open
+  if code == "cancelled" then
+    message = "connect to " .. spec.host_header .. ": cancelled"
   end
   return nil, message, code, code == "handshake" and ws.response or nil
 end

@@ -38,7 +38,11 @@ local function answer(plan, ws)
     end
     request.params = params
   end
-  core.respond(ws, http.check_response("http", page(request)))
+  local status, headers, body = page(request)
+  if ws.state == "closed" then -- meanwhile: nobody is there to be answered
+    return
+  end
+  core.respond(ws, http.check_response("http", status, headers, body))
 end
 
 -- What upgrade returned after true: header lines and the protocol or nil.

@@ -43,7 +43,13 @@ end
 -- the task is cancelled; true when stdin has ended.
 local function each_line(weft, on_line)
   local pieces = {} -- of a line whose end has not come
-  while weft.wait(0, "r") do
+  while true do
+    local open, ready = pcall(weft.wait, 0, "r")
+    if not open then -- started without a stdin
+      return true
+    elseif not ready then
+      return
+    end
     local bytes, why = core.read(0, 4096)
     if bytes == "" then
       local last = table.concat(pieces)
@@ -156,6 +162,7 @@ function connect.run(weft, options, url)
   if message:find("interrupted!", 1, true) then
     if ws then
       ws:close(1000, "", 1)
+      report(ws)
     end
     return 130
   end

@@ -72,8 +72,10 @@ function echo.run(weft, options)
     io.stderr:write("weft echo: ", message, "\n")
     return 1
   end
-  io.stdout:write("listening on ", server:url(), "\n")
-  io.stdout:flush()
+  weft.spawn(function() -- in the first turn: signals are seen to by then
+    io.stdout:write("listening on ", server:url(), "\n")
+    io.stdout:flush()
+  end)
   weft.serve(server)
   return 0
 end

@@ -44,7 +44,10 @@ local Protocol = {}
 --- Takes bytes that have arrived, in whatever pieces. They are looked at when
 --- `events` or `output` is called.
 ---@param bytes string
----@return true|nil, "closed"?, integer? code, string? reason the bytes are thrown away then
+---@return boolean|nil ok
+---@return "closed"|nil word the bytes are thrown away then
+---@return integer? code with "closed"
+---@return string? reason with "closed"
 function Protocol:feed(bytes) end
 
 --- Iterates over what the bytes mean; ends when they are used up.
@@ -59,22 +62,32 @@ function Protocol:output() end
 --- Queues a message. Text must be UTF-8.
 ---@param message string
 ---@param kind? "text"|"binary" "text"
----@return true|nil, ("closed"|"connecting")?, integer? code, string? reason
+---@return boolean|nil ok
+---@return "closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
 function Protocol:send(message, kind) end
 
 --- Queues a ping; the answer is an event.
 ---@param payload? string at most 125 bytes
----@return true|nil, ("closed"|"connecting")?, integer? code, string? reason
+---@return boolean|nil ok
+---@return "closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
 function Protocol:ping(payload) end
 
 --- Queues a pong that nobody asked for.
 ---@param payload? string at most 125 bytes
----@return true|nil, ("closed"|"connecting")?, integer? code, string? reason
+---@return boolean|nil ok
+---@return "closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
 function Protocol:pong(payload) end
 
 --- Queues the close frame, after which nothing can be sent. True also when it
 --- is closed already.
 ---@param code? integer 1000; or 1001-1003, 1007-1014, 3000-4999
 ---@param reason? string at most 123 bytes of UTF-8
----@return true|nil, "connecting"?
+---@return boolean|nil ok
+---@return "connecting"|nil word
 function Protocol:close(code, reason) end
