@@ -1,6 +1,6 @@
 -- Writes docs/reference.md from the annotations in the sources.
 --
---   lua5.4 docs/generate.lua > docs/reference.md      (make docs)
+--   lua5.4 docs/generate.lua > docs/reference.md
 
 local files = {
   "lua/weft/init.lua", "lua/weft/server.lua", "lua/weft/http.lua",

@@ -1,6 +1,7 @@
 local socket = require "socket"
 local case = require "support.case"
 local frame = require "support.frame"
+local handshake = require "support.handshake"
 local raises = require "support.raises"
 
 --- A table of events that notes what happens in `log`.
@@ -218,6 +219,63 @@ describe("a server with events", function()
     assert.equal(1001, select(2, client:wait_closed(5)))
     t:wait_until(function() return log[2] end, "the close event")
     assert.same({ "open", "close 1001 " }, log)
+  end))
+
+  it("may close and wait for the end inside an event: close comes after it", case(function(t)
+    for _, name in ipairs { "open", "message" } do
+      for _, call in ipairs { "close", "wait_closed" } do
+        local log = {}
+        local events = { close = function(ws, code)
+          log[#log + 1] = "close " .. code
+          log[#log + 1] = tostring((ws:wait_closed()))
+        end }
+        events[name] = function(ws)
+          log[#log + 1] = call
+          local ok = ws[call](ws)
+          log[#log + 1] = tostring(ok)
+        end
+        local client = t:connect((t:listen { websocket = events }))
+        client:try_send "hello"
+        t:wait_until(function() return log[1] end, "the " .. name .. " event")
+        if call == "wait_closed" then
+          client:close(1000)
+        end
+        t:wait_until(function() return log[4] end, "the close event")
+        assert.same({ call, "true", "close 1000", "true" }, log)
+      end
+    end
+  end))
+
+  it("calls nothing but close once a connection is aborted in an event", case(function(t)
+    for name, expected in pairs {
+      open = { "open", "close 1006 " }, message = { "open", "text one", "close 1006 " },
+    } do
+      local log = {}
+      local events = recorder(log)
+      local note = events[name]
+      events[name] = function(ws, ...)
+        note(ws, ...)
+        ws:abort()
+      end
+      local raw = t:dial((t:listen { websocket = events }))
+      raw:send(handshake.request() .. frame.client.text "one" .. frame.client.text "two")
+      t:wait_until(function() return log[#expected] end, "the close event")
+      t.weft.sleep(0.005)
+      assert.same(expected, log)
+    end
+  end))
+
+  it("may close the server inside an event", case(function(t)
+    local result
+    local server
+    server = t:listen { websocket = { message = function()
+      result = server:close(5)
+    end } }
+    local client = t:connect(server)
+    client:send "shut down"
+    assert.same({ n = 4, nil, "closed", 1001, "" }, table.pack(client:receive(5)))
+    t:wait_until(function() return result end, "the end of close")
+    assert.is_true(result)
   end))
 
   it("may start tasks that outlive the event", case(function(t)

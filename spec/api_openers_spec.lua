@@ -221,6 +221,13 @@ describe("a listen that fails", function()
     assert.equal("system", code)
   end))
 
+  it("gives a word for a Unix socket whose path is too long", case(function(t)
+    local result, message, code = t.weft.listen { unix = "/tmp/" .. ("x"):rep(200), websocket = print }
+    assert.is_nil(result)
+    assert.equal("string", type(message))
+    assert.equal("system", code)
+  end))
+
   it('gives "in_use" for a Unix socket that is taken', case(function(t)
     local path = os.tmpname()
     os.remove(path)

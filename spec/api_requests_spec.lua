@@ -338,6 +338,25 @@ describe("upgrade", function()
     assert.is_true((ws:wait_closed(5)))
   end))
 
+  it("may outlive its server, which then lets no one in", case(function(t)
+    local handled = false
+    local server = t:listen {
+      upgrade = function()
+        t.weft.sleep(0.02)
+        return true
+      end,
+      websocket = function() handled = true end,
+    }
+    local connecting = t:spawn(function()
+      local ws, _, code, response = t.weft.connect(t:url(server))
+      return ws, code, response and response.status
+    end)
+    t.weft.sleep(0.005)
+    assert.is_true((server:close(5)))
+    assert.same({ n = 4, true, nil, "handshake", 503 }, table.pack(connecting:join(5)))
+    assert.is_false(handled)
+  end))
+
   it("may outlive its peer", case(function(t)
     local resumed, handled = false, false
     local server = t:listen { websocket = function() handled = true end, upgrade = function()

@@ -170,6 +170,23 @@ describe("a task", function()
     assert.not_equal(threads[1], threads[2])
   end))
 
+  it("whose coroutine somebody else resumes or closes takes nothing down", case(function(t)
+    for _, meddle in ipairs { coroutine.resume, coroutine.close } do
+      local ws = t:both()
+      local thread
+      local task = t.weft.spawn(function()
+        thread = coroutine.running()
+        ws:receive()
+        ws:receive()
+      end)
+      t.weft.sleep(0)
+      meddle(thread, "not a message")
+      ws:abort()
+      assert.is_nil((task:join(5)))
+      assert.is_true(t.weft.sleep(0))
+    end
+  end))
+
   it("may use coroutines of its own for what does not wait", case(function()
     local generate = coroutine.wrap(function()
       for i = 1, 3 do

@@ -358,6 +358,18 @@ describe("weft.wrap", function()
     end)
   end))
 
+  it("is run by one task at a time", case(function(t)
+    local f = t.weft.wrap(function()
+      return (t.weft.sleep(0.005))
+    end)
+    local first = t.weft.spawn(f)
+    local second = t.weft.spawn(function() return f "an intruder" end)
+    local ok, err = second:join(5)
+    assert.is_nil(ok)
+    assert.equal("string", type(err))
+    assert.same({ true, true }, { first:join(5) })
+  end))
+
   it("lets a cancelled wait return inside it", case(function(t)
     local result
     local task = t:spawn(function()

@@ -79,10 +79,13 @@ discard(struct weft_link *k)
     n = weft_link_receive(k, k->loop->arena + k->loop->arena_used, len);
     if (n == -EAGAIN)
         return;
-    if (n > 0)
-        k->discarded += (size_t)n;
-    if (n <= 0 || k->discarded > DISCARD_MAX)
+    if (n <= 0) {
         input_ended(k, n);
+        return;
+    }
+    k->discarded += (size_t)n;
+    if (k->discarded > DISCARD_MAX) /* unread, not reset: till the deadline */
+        weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
 }
 
 /* Receives straight into the message that is being collected. */

@@ -90,10 +90,12 @@ function client.open(loop, spec)
     return ws
   end
   ws:abort() -- nobody else can reach it, should it be half open
-  if code == "cancelled" then
+  if code == "handshake" then
+    return nil, message, code, ws.response
+  elseif code == "cancelled" then
     message = "connect to " .. spec.host_header .. ": cancelled"
   end
-  return nil, message, code, code == "handshake" and ws.response or nil
+  return nil, message, code
 end
 
 --- Checks weft.connect's arguments: the spec for client.open, or nil, message,

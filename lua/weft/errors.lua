@@ -2,16 +2,20 @@
 
 local errors = {}
 
-local function to_stderr(err, traceback)
+local function show(err)
   local ok, text = pcall(tostring, err)
-  text = ok and text or "(an error that cannot be shown: " .. type(err) .. ")"
-  traceback = tostring(traceback or "")
-  if traceback:sub(1, #text) == text then
-    text = ""
+  return ok and text or "(an error that cannot be shown: a " .. type(err) .. ")"
+end
+
+local function to_stderr(err, traceback)
+  local text = show(err)
+  traceback = traceback or ""
+  if traceback:sub(1, #text) == text then -- it begins with the error
+    text = traceback
   elseif traceback ~= "" then
-    text = text .. "\n"
+    text = text .. "\n" .. traceback
   end
-  io.stderr:write("weft: ", text, traceback, "\n")
+  io.stderr:write("weft: ", text, "\n")
 end
 
 --- One instance's: `set` is weft.on_error, `report` the core's error hook.  An
@@ -26,8 +30,7 @@ function errors.new()
       local ok, second = pcall(current, err, traceback, subject)
       if not ok then
         to_stderr(err, traceback)
-        to_stderr("error in the function given to weft.on_error: "
-                  .. tostring(second), "")
+        to_stderr("error in the function given to weft.on_error: " .. show(second))
       end
     end,
   }

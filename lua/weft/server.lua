@@ -88,10 +88,11 @@ local function drop(listener)
   end
 end
 
---- Stops accepting, closes every connection with 1001, waits until they and
---- their handlers have ended, at most `grace` seconds, then drops what is left
---- and cancels its handlers. Called from one of its own handlers it does not
---- wait for that one. Called again, it returns true.
+--- Stops accepting, closes every connection with 1001, waits at most `grace`
+--- seconds until they have ended, then drops what is left and cancels its
+--- handlers. Plain HTTP requests that are being answered may end as well.
+--- Called from one of its own handlers it does not wait for that one. Called
+--- again, it returns true.
 ---@param grace? number seconds (10); 0 does not wait
 ---@param more? table for a later version: `drain` raises
 ---@return boolean|nil ok
@@ -115,15 +116,17 @@ function Server:close(grace, more)
   if grace > 0 then
     ok, why = listener:wait_empty(grace, own)
   end
-  if why or grace == 0 then
+  if not ok or grace == 0 then
     drop(listener)
-    if why == "timeout" then
-      listener:wait_empty(1, own) -- those cancelled end in the next turns
-      ok, why = true, nil
-    end
+  end
+  if why == "timeout" then
+    listener:wait_empty(1, own) -- those cancelled end in the next turns
   end
   self.done:close()
-  return ok, why
+  if why == "cancelled" then
+    return nil, why
+  end
+  return true
 end
 
 --- Waits until the server has closed.

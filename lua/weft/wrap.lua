@@ -23,6 +23,7 @@ return function(loop, fn)
   end
 
   local function step(...)
+    busy = true
     return carry(core.resume(loop, co, ...))
   end
 
@@ -31,7 +32,6 @@ return function(loop, fn)
     if status ~= "suspended" then
       error("cannot resume " .. status .. " coroutine", 2)
     end
-    busy = true
     local _, is_main = coroutine.running()
     if is_main then -- no task that could park
       return core.run(loop, step, ...)

@@ -201,8 +201,7 @@ function listener:address() end
 function listener:count() end
 --- A list of them.
 function listener:connections() end
---- All of them, handshakes and plain HTTP requests included, and closed ones
---- whose handler still runs.
+--- All of them, handshakes and plain HTTP requests included.
 function listener:all() end
 --- Stops accepting and closes the socket (a Unix path is removed).
 function listener:stop() end
