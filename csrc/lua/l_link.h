@@ -1,8 +1,10 @@
 /*
  * What the files of the connection's binding share among themselves:
  *
- *   l_link.c    methods          l_field.c   fields and the user's own
- *   l_writer.c  ws:writer()      service.c   what the loop does for it
+ *   l_link.c    type and life    l_receive.c  receive, messages, chunks
+ *   l_send.c    send, flush      l_writer.c   writer
+ *   l_close.c   close, ping      l_field.c    fields and the user's own
+ *   service.c   what the loop does for it
  */
 #ifndef WEFT_LUA_L_LINK_H
 #define WEFT_LUA_L_LINK_H
@@ -19,8 +21,29 @@ weft_ws_is_connecting(const struct weft_ws *ws)
            && ws->link.state != WEFT_LINK_IDLE;
 }
 
+/* What a send that was not accepted returns. */
+int weft_ws_push_refused(lua_State *L, struct weft_ws *ws,
+                         enum weft_status rc, const char *call);
+
 /* Whether a send would have to wait its turn. */
 bool weft_ws_is_full(const struct weft_ws *ws);
+
+/* The connection whose method runs; its first upvalue is the metatable, so
+ * nothing is looked up by name. */
+struct weft_ws *weft_ws_self(lua_State *L, const char *call);
+
+int weft_ws_receive(lua_State *L);
+int weft_ws_messages(lua_State *L);
+int weft_next_message(lua_State *L);
+int weft_ws_chunks(lua_State *L);
+int weft_ws_send(lua_State *L);
+int weft_ws_try_send(lua_State *L);
+int weft_ws_flush(lua_State *L);
+int weft_ws_close(lua_State *L);
+int weft_ws_abort(lua_State *L);
+int weft_ws_wait_closed(lua_State *L);
+int weft_ws_leave(lua_State *L);
+int weft_ws_ping(lua_State *L);
 
 /* A waiting writer's piece is queued. */
 void weft_writer_wrote(struct weft_writer *w, bool last);

@@ -1,12 +1,11 @@
 /*
- * Listening, and the answers to requests.  Who is welcome is Lua's to say.
+ * Listening: servers, and the connections they accept.
  */
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
 #include "lua/check.h"
-#include "lua/head.h"
 #include "lua/l_config.h"
 #include "lua/l_link.h"
 #include "net/resolve.h"
@@ -106,6 +105,7 @@ core_listen(lua_State *L)
     s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 2);
     s->listener.watch.fd = -1;
     weft_list_init(&s->waiters);
+    weft_list_init(&s->late);
     lua_getfield(L, 2, "handler");
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, 1);
@@ -137,6 +137,9 @@ new_connection(lua_State *L, struct weft_server *s, int server)
 
     lua_getiuservalue(L, server, 1);
     lua_setiuservalue(L, -2, 3);
+    lua_pushvalue(L, server);
+    lua_setiuservalue(L, -2, 4);
+    ws->server = s;
     return ws;
 }
 
@@ -213,12 +216,22 @@ server_count(lua_State *L)
     return 1;
 }
 
+/* Adds the connection to the list on the top of L, if it is anchored. */
+static void
+append(lua_State *L, struct weft_instance *I, const void *ws)
+{
+    weft_push_anchored(L, I, ws);
+    if (lua_isnil(L, -1))
+        lua_pop(L, 1);
+    else
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
 static int
 push_connections(lua_State *L, bool all)
 {
     struct weft_server *s = check_server(L, "server:connections");
     struct weft_node *n;
-    lua_Integer i = 0;
 
     lua_newtable(L);
     if (s->instance == NULL || s->listener.loop == NULL)
@@ -226,14 +239,11 @@ push_connections(lua_State *L, bool all)
     for (n = s->listener.links.next; n != &s->listener.links; n = n->next) {
         struct weft_link *k = WEFT_CONTAINER(n, struct weft_link, member);
 
-        if (!all && !is_upgraded(k))
-            continue;
-        weft_push_anchored(L, s->instance, k);
-        if (lua_isnil(L, -1))
-            lua_pop(L, 1);
-        else
-            lua_rawseti(L, -2, ++i);
+        if (all || is_upgraded(k))
+            append(L, s->instance, k);
     }
+    for (n = s->late.next; all && n != &s->late; n = n->next)
+        append(L, s->instance, WEFT_CONTAINER(n, struct weft_ws, late));
     return 1;
 }
 
@@ -276,6 +286,26 @@ server_is_open(lua_State *L)
     return 1;
 }
 
+/* Connections of any kind, and handlers that outlive theirs. */
+static uint32_t
+unfinished(const struct weft_server *s)
+{
+    return s->listener.total + s->late_count;
+}
+
+void
+weft_server_note_late(struct weft_server *s, struct weft_ws *ws, bool late)
+{
+    if (late == weft_node_linked(&ws->late))
+        return;
+    if (late)
+        weft_list_add(&s->late, &ws->late);
+    else
+        weft_node_unlink(&ws->late);
+    s->late_count += late ? 1u : UINT32_MAX;
+    weft_server_check_empty(s);
+}
+
 void
 weft_server_check_empty(struct weft_server *s)
 {
@@ -285,7 +315,7 @@ weft_server_check_empty(struct weft_server *s)
         struct weft_wait *w = WEFT_CONTAINER(n, struct weft_wait, node);
 
         next = n->next;
-        if (!s->listening && s->listener.total <= w->allow)
+        if (!s->listening && unfinished(s) <= w->allow)
             weft_wake(w, WEFT_DONE);
     }
 }
@@ -300,7 +330,7 @@ server_wait_empty(lua_State *L)
     uint32_t allow = (uint32_t)luaL_optinteger(L, 3, 0);
     struct weft_wait *w;
 
-    if (!s->listening && s->listener.total <= allow) {
+    if (!s->listening && unfinished(s) <= allow) {
         lua_pushboolean(L, 1);
         return 1;
     }
@@ -351,243 +381,10 @@ server_gc(lua_State *L)
     return 0;
 }
 
-/* ---- answering */
-
-static struct weft_ws *
-asked(lua_State *L, const char *call)
-{
-    return weft_check_ws(L, 1, call);
-}
-
-/* core.request_kind(ws) */
-static int
-core_request_kind(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "request_kind");
-
-    if (ws->link.opening == NULL)
-        return weft_push_closed(L, &ws->link);
-    lua_pushstring(L, ws->link.opening->kind == WEFT_REQUEST_WEBSOCKET
-                          ? "websocket"
-                          : "http");
-    return 1;
-}
-
-#define PARSED_TYPE "weft.ParsedHead"
-
-static int
-parsed_gc(lua_State *L)
-{
-    weft_http_deinit(lua_touserdata(L, 1));
-    return 0;
-}
-
-/* A head that was kept as bytes; the parser's table is the collector's. */
-static void
-push_parsed(lua_State *L, enum weft_http_kind kind, struct weft_span bytes)
-{
-    struct weft_http_head *h = weft_new_userdata(L, sizeof(*h), PARSED_TYPE,
-                                                 0);
-
-    weft_http_init(h, kind, UINT32_MAX, UINT32_MAX);
-    if (weft_http_read(h, bytes.data, bytes.len) == WEFT_OK)
-        weft_push_head(L, h, bytes.data);
-    else
-        lua_pushnil(L);
-    weft_http_deinit(h);
-    lua_remove(L, -2);
-}
-
-/* core.head(ws, which) -> table, or nil */
-static int
-core_head(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "head");
-    bool response = strcmp(luaL_checkstring(L, 2), "response") == 0;
-    const struct weft_link *k = &ws->link;
-    const struct weft_buf *kept = response ? &k->response : &k->request;
-    struct weft_span bytes = { (const char *)weft_buf_head(kept),
-                               weft_buf_len(kept) };
-
-    if (k->opening != NULL && !response && k->role == WEFT_SERVER) {
-        weft_push_head(L, &k->opening->head,
-                       weft_opening_head(k->opening).data);
-        return 1;
-    }
-    if (bytes.len == 0) {
-        lua_pushnil(L);
-        return 1;
-    }
-    push_parsed(L, response ? WEFT_HTTP_RESPONSE : WEFT_HTTP_REQUEST, bytes);
-    return 1;
-}
-
-/* core.body(ws) */
-static int
-core_body(lua_State *L)
-{
-    const struct weft_buf *b = &asked(L, "body")->link.body;
-
-    lua_pushlstring(L, b->data != NULL ? (const char *)weft_buf_head(b) : "",
-                    weft_buf_len(b));
-    return 1;
-}
-
-/* core.origin_allowed(ws, origins) */
-static int
-core_origin_allowed(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "origin_allowed");
-    const struct weft_opening *o = ws->link.opening;
-    struct weft_span *allowed, origin;
-    size_t count;
-
-    if (o == NULL)
-        return weft_push_closed(L, &ws->link);
-    allowed = weft_list_at(L, 2, &count);
-    origin = weft_opening_field(o, "origin");
-    lua_pushboolean(L, weft_http_count(&o->head, weft_opening_head(o).data,
-                                       "origin") == 0
-                           || weft_origin_allowed(
-                               origin,
-                               weft_http_host(&o->head,
-                                              weft_opening_head(o).data),
-                               allowed, count));
-    return 1;
-}
-
-/* core.choose_protocol(ws, protocols) */
-static int
-core_choose_protocol(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "choose_protocol");
-    const struct weft_opening *o = ws->link.opening;
-    struct weft_span *spoken;
-    size_t count;
-    int i;
-
-    if (o == NULL)
-        return weft_push_closed(L, &ws->link);
-    spoken = weft_list_at(L, 2, &count);
-    i = weft_handshake_choose(&o->head, weft_opening_head(o).data, spoken,
-                              count);
-    if (i < 0)
-        lua_pushnil(L);
-    else
-        lua_rawgeti(L, 2, i + 1);
-    return 1;
-}
-
-static int
-push_answered(lua_State *L, struct weft_ws *ws, enum weft_status rc)
-{
-    weft_ws_update_holds(L, ws, 1);
-    if (rc == WEFT_E_MEMORY)
-        return weft_raise(L, "out of memory");
-    if (rc != WEFT_OK)
-        return weft_push_closed(L, &ws->link);
-    lua_pushboolean(L, 1);
-    return 1;
-}
-
-/* core.accept(ws, protocol, headers) */
-static int
-core_accept(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "accept");
-    struct weft_span protocol = { "", 0 }, headers = { "", 0 };
-
-    if (!lua_isnoneornil(L, 2))
-        protocol.data = luaL_checklstring(L, 2, &protocol.len);
-    if (!lua_isnoneornil(L, 3))
-        headers.data = luaL_checklstring(L, 3, &headers.len);
-    return push_answered(L, ws,
-                         weft_link_accept(&ws->link, protocol, headers));
-}
-
-/* core.respond(ws, status, headers, body) */
-static int
-core_respond(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "respond");
-    unsigned status = (unsigned)luaL_checkinteger(L, 2);
-    struct weft_span headers, body;
-
-    headers.data = luaL_checklstring(L, 3, &headers.len);
-    body.data = luaL_checklstring(L, 4, &body.len);
-    return push_answered(L, ws, weft_link_respond(&ws->link, status, headers,
-                                                  body));
-}
-
-/* core.set_events(ws, events) */
-static int
-core_set_events(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "set_events");
-
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_pushvalue(L, 2);
-    lua_setiuservalue(L, 1, 3);
-    weft_ws_hold(L, ws, 1, WEFT_HOLD_EVENTS);
-    ws->has_events = true;
-    weft_link_want(&ws->link, true);
-    weft_loop_again(&ws->instance->loop, &ws->link.work);
-    return 0;
-}
-
-/* core.set_field(ws, name, value) */
-static int
-core_set_field(lua_State *L)
-{
-    asked(L, "set_field");
-    weft_ws_set_own(L, 1, 2, 3);
-    return 0;
-}
-
-/* core.cancel_handler(ws) */
-static int
-core_cancel_handler(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "cancel_handler");
-
-    if (ws->handler != NULL)
-        weft_task_cancel(L, ws->handler);
-    return 0;
-}
-
-/* core.is_own_handler(ws) */
-static int
-core_is_own_handler(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "is_own_handler");
-    struct weft_task *t = ws->instance->state->task;
-
-    lua_pushboolean(L, t != NULL && (t == ws->handler || t->serves == ws));
-    return 1;
-}
-
-/* core.shutdown(ws) */
-static int
-core_shutdown(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "shutdown");
-    struct weft_link *k = &ws->link;
-
-    if (k->state == WEFT_LINK_HANDSHAKE)
-        weft_link_abort(k, WEFT_CAUSE_SHUTDOWN, NULL);
-    else if (k->state == WEFT_LINK_OPEN)
-        weft_link_close(k, 1001, (struct weft_span){ "", 0 },
-                        WEFT_CAUSE_SHUTDOWN);
-    weft_ws_update_holds(L, ws, 1);
-    return 0;
-}
-
 void
 weft_server_register(lua_State *L)
 {
     static const luaL_Reg meta[] = { { "__gc", server_gc }, { NULL, NULL } };
-    static const luaL_Reg parsed[] = { { "__gc", parsed_gc },
-                                       { NULL, NULL } };
     static const luaL_Reg methods[] = {
         { "address", server_address },
         { "count", server_count },
@@ -599,24 +396,9 @@ weft_server_register(lua_State *L)
         { "stats", server_stats },
         { NULL, NULL },
     };
-    static const luaL_Reg functions[] = {
-        { "listen", core_listen },
-        { "request_kind", core_request_kind },
-        { "head", core_head },
-        { "body", core_body },
-        { "origin_allowed", core_origin_allowed },
-        { "choose_protocol", core_choose_protocol },
-        { "accept", core_accept },
-        { "respond", core_respond },
-        { "set_events", core_set_events },
-        { "set_field", core_set_field },
-        { "cancel_handler", core_cancel_handler },
-        { "is_own_handler", core_is_own_handler },
-        { "shutdown", core_shutdown },
-        { NULL, NULL },
-    };
+    static const luaL_Reg functions[] = { { "listen", core_listen },
+                                          { NULL, NULL } };
 
     weft_new_type(L, WEFT_SERVER_TYPE, meta, methods);
-    weft_new_type(L, PARSED_TYPE, parsed, NULL);
     luaL_setfuncs(L, functions, 0);
 }

@@ -114,6 +114,8 @@ weft_ws_handler_done(lua_State *L, struct weft_ws *ws,
     struct weft_link *k = &ws->link;
 
     ws->handler = NULL;
+    if (ws->server != NULL)
+        weft_server_note_late(ws->server, ws, false);
     if (how == WEFT_TASK_CANCELLED) {
         if (k->state == WEFT_LINK_ASKED)
             weft_link_abort(k, WEFT_CAUSE_CANCELLED, NULL);
@@ -380,16 +382,16 @@ static void
 end(lua_State *L, struct weft_ws *ws)
 {
     struct weft_instance *I = ws->instance;
-    struct weft_node *n;
 
     if (ws->ended)
         return;
     ws->ended = true;
     weft_node_unlink(&ws->borrower);
     weft_unanchor(L, I, &ws->borrower);
-    for (n = I->servers.next; n != &I->servers; n = n->next)
-        weft_server_check_empty(
-            WEFT_CONTAINER(n, struct weft_server, node));
+    if (ws->server != NULL && ws->handler != NULL)
+        weft_server_note_late(ws->server, ws, true);
+    else if (ws->server != NULL)
+        weft_server_check_empty(ws->server);
 }
 
 void

@@ -125,7 +125,8 @@ enum {
     WEFT_HOLD_CLOSING = 16,
 };
 
-/* A userdata; user value 1: fields (lazy), 2: the loop, 3: the events. */
+/* A userdata; user value 1: fields (lazy), 2: the loop, 3: the events (until
+ * they are set, a server's handler), 4: the server. */
 struct weft_ws {
     struct weft_link link;
     struct weft_instance *instance;
@@ -134,6 +135,8 @@ struct weft_ws {
     struct weft_node senders; /* waits, first come first served */
     struct weft_node waiters; /* flush, ping, closed, close, open */
     struct weft_task *handler;
+    struct weft_server *server; /* whose connection it is, or NULL */
+    struct weft_node late;      /* in server->late */
     bool asked;          /* the handler was started */
     bool has_events;
     bool event_running;  /* one event at a time */
@@ -153,6 +156,9 @@ struct weft_server {
     struct weft_instance *instance;
     struct weft_node node;    /* in instance->servers */
     struct weft_node waiters; /* WEFT_WAIT_EMPTY */
+    struct weft_node late;    /* connections that have closed, their handlers
+                                 not yet */
+    uint32_t late_count;
     bool listening;
 };
 
@@ -315,6 +321,9 @@ void weft_server_service(lua_State *L, struct weft_server *s);
 void weft_ws_return_borrowed(lua_State *L, struct weft_instance *I);
 /* Whether the turn's limits are reached. */
 bool weft_turn_is_over(const struct weft_instance *I);
+/* A closed connection's handler still runs, or no longer does. */
+void weft_server_note_late(struct weft_server *s, struct weft_ws *ws,
+                           bool late);
 /* One of a server's connections is gone. */
 void weft_server_check_empty(struct weft_server *s);
 int weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w);
@@ -324,6 +333,7 @@ int weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws);
 void weft_ws_register(lua_State *L);
 void weft_field_register(lua_State *L);
 void weft_server_register(lua_State *L);
+void weft_request_register(lua_State *L);
 void weft_client_register(lua_State *L);
 void weft_loop_register(lua_State *L);
 

@@ -1,0 +1,168 @@
+/*
+ * Receiving: whole messages, one after the other or piece by piece.
+ */
+#include <math.h>
+
+#include "lua/check.h"
+#include "lua/l_link.h"
+
+int
+weft_ws_push_received(lua_State *L, struct weft_ws *ws,
+                      enum weft_wait_kind kind)
+{
+    struct weft_link *k = &ws->link;
+    struct weft_event ev;
+    enum weft_status rc = weft_link_next(k, &ev);
+
+    if (rc == WEFT_MORE)
+        return 0;
+    if (rc != WEFT_EVENT) {
+        if (kind != WEFT_WAIT_CHUNK)
+            return weft_push_closed(L, k);
+        ws->streaming = false;
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushlstring(L, (const char *)ev.data, ev.len);
+    if (kind != WEFT_WAIT_CHUNK)
+        lua_pushstring(L, ev.opcode == WEFT_TEXT ? "text" : "binary");
+    weft_link_taken(k);
+    ws->instance->messages--;
+    if (kind != WEFT_WAIT_CHUNK)
+        return 2;
+    if (ev.type == WEFT_EVENT_MESSAGE || ev.last) {
+        ws->streaming = false;
+        weft_link_stream(k, false);
+    }
+    return 1;
+}
+
+/* Drops the rest of a message that ws:chunks() left early. */
+static void
+skip_chunks(struct weft_ws *ws)
+{
+    struct weft_link *k = &ws->link;
+    struct weft_event ev;
+
+    while (ws->streaming && weft_link_next(k, &ev) == WEFT_EVENT
+           && ev.type == WEFT_EVENT_CHUNK) {
+        weft_link_taken(k);
+        if (ev.last)
+            ws->streaming = false;
+    }
+    if (ws->streaming)
+        weft_link_stream(k, false); /* skips what is still to come */
+    ws->streaming = false;
+}
+
+/* May the running call receive?  A second reader and events may not. */
+static void
+check_reader(lua_State *L, const struct weft_ws *ws, const char *call)
+{
+    if (ws->has_events)
+        weft_raise(L, "%s: this connection has events; its messages go to "
+                      "events.message",
+                   call);
+    if (ws->receiver != NULL)
+        weft_raise(L, "%s: another task is receiving from this connection",
+                   call);
+}
+
+static int
+receive(lua_State *L, struct weft_ws *ws, double seconds,
+        enum weft_wait_kind kind, const char *call)
+{
+    struct weft_instance *I = ws->instance;
+    struct weft_wait *w;
+    int n;
+
+    check_reader(L, ws, call);
+    if (kind == WEFT_WAIT_RECEIVE && ws->streaming)
+        skip_chunks(ws);
+    if (I->state->task == NULL || I->state->task->cancels == 0) {
+        if (!I->in_turn || !weft_turn_is_over(I)) {
+            n = weft_ws_push_received(L, ws, kind);
+            if (n > 0)
+                return n;
+        } else if (weft_link_has_next(&ws->link)) {
+            weft_loop_again(&I->loop, &ws->link.work);
+        }
+    }
+    if (seconds <= 0)
+        return weft_push_failure(L, "timeout");
+    w = weft_wait_begin(L, I, call);
+    if (w == NULL)
+        return weft_push_failure(L, "cancelled");
+    w->kind = kind;
+    w->u.ws = ws;
+    ws->receiver = w;
+    weft_link_want(&ws->link, true);
+    return weft_wait_park(L, w, seconds);
+}
+
+/* ws:receive([timeout]) -> message, kind */
+int
+weft_ws_receive(lua_State *L)
+{
+    struct weft_ws *ws = weft_ws_self(L, "ws:receive");
+    double seconds = HUGE_VAL;
+
+    if (!lua_isnoneornil(L, 2))
+        seconds = weft_check_seconds(L, 2, HUGE_VAL, "ws:receive", "timeout");
+    return receive(L, ws, seconds, WEFT_WAIT_RECEIVE, "ws:receive");
+}
+
+int
+weft_next_message(lua_State *L)
+{
+    struct weft_ws *ws = weft_ws_self(L, "ws:messages");
+
+    return receive(L, ws, HUGE_VAL, WEFT_WAIT_RECEIVE, "ws:messages");
+}
+
+/* ws:messages() -> iterator, ws */
+int
+weft_ws_messages(lua_State *L)
+{
+    struct weft_ws *ws = weft_ws_self(L, "ws:messages");
+
+    check_reader(L, ws, "ws:messages");
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+/* The iterator of ws:chunks(); upvalue 2: whether it has begun. */
+static int
+next_chunk(lua_State *L)
+{
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:chunks");
+
+    if (lua_toboolean(L, lua_upvalueindex(1))) {
+        if (!ws->streaming) { /* the last piece has been handed out */
+            lua_pushnil(L);
+            return 1;
+        }
+    } else {
+        lua_pushboolean(L, 1);
+        lua_replace(L, lua_upvalueindex(1));
+        if (ws->streaming)
+            skip_chunks(ws);
+        ws->streaming = true;
+        weft_link_stream(&ws->link, true);
+    }
+    return receive(L, ws, HUGE_VAL, WEFT_WAIT_CHUNK, "ws:chunks");
+}
+
+/* ws:chunks() -> iterator, ws */
+int
+weft_ws_chunks(lua_State *L)
+{
+    struct weft_ws *ws = weft_ws_self(L, "ws:chunks");
+
+    check_reader(L, ws, "ws:chunks");
+    lua_pushboolean(L, 0);
+    lua_pushcclosure(L, next_chunk, 1);
+    lua_pushvalue(L, 1);
+    return 2;
+}

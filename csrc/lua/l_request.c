@@ -1,0 +1,263 @@
+/*
+ * Requests and their answers.  Who is welcome is Lua's to say.
+ */
+#include <string.h>
+
+#include "lua/check.h"
+#include "lua/head.h"
+#include "lua/l_config.h"
+#include "lua/l_link.h"
+
+static struct weft_ws *
+asked(lua_State *L, const char *call)
+{
+    return weft_check_ws(L, 1, call);
+}
+
+/* core.request_kind(ws) */
+static int
+core_request_kind(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "request_kind");
+
+    if (ws->link.opening == NULL)
+        return weft_push_closed(L, &ws->link);
+    lua_pushstring(L, ws->link.opening->kind == WEFT_REQUEST_WEBSOCKET
+                          ? "websocket"
+                          : "http");
+    return 1;
+}
+
+#define PARSED_TYPE "weft.ParsedHead"
+
+static int
+parsed_gc(lua_State *L)
+{
+    weft_http_deinit(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* A head that was kept as bytes; the parser's table is the collector's. */
+static void
+push_parsed(lua_State *L, enum weft_http_kind kind, struct weft_span bytes)
+{
+    struct weft_http_head *h = weft_new_userdata(L, sizeof(*h), PARSED_TYPE,
+                                                 0);
+
+    weft_http_init(h, kind, UINT32_MAX, UINT32_MAX);
+    if (weft_http_read(h, bytes.data, bytes.len) == WEFT_OK)
+        weft_push_head(L, h, bytes.data);
+    else
+        lua_pushnil(L);
+    weft_http_deinit(h);
+    lua_remove(L, -2);
+}
+
+/* core.head(ws, which) -> table, or nil */
+static int
+core_head(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "head");
+    bool response = strcmp(luaL_checkstring(L, 2), "response") == 0;
+    const struct weft_link *k = &ws->link;
+    const struct weft_buf *kept = response ? &k->response : &k->request;
+    struct weft_span bytes = { (const char *)weft_buf_head(kept),
+                               weft_buf_len(kept) };
+
+    if (k->opening != NULL && !response && k->role == WEFT_SERVER) {
+        weft_push_head(L, &k->opening->head,
+                       weft_opening_head(k->opening).data);
+        return 1;
+    }
+    if (bytes.len == 0) {
+        lua_pushnil(L);
+        return 1;
+    }
+    push_parsed(L, response ? WEFT_HTTP_RESPONSE : WEFT_HTTP_REQUEST, bytes);
+    return 1;
+}
+
+/* core.body(ws) */
+static int
+core_body(lua_State *L)
+{
+    const struct weft_buf *b = &asked(L, "body")->link.body;
+
+    lua_pushlstring(L, b->data != NULL ? (const char *)weft_buf_head(b) : "",
+                    weft_buf_len(b));
+    return 1;
+}
+
+/* core.origin_allowed(ws, origins) */
+static int
+core_origin_allowed(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "origin_allowed");
+    const struct weft_opening *o = ws->link.opening;
+    struct weft_span *allowed, origin;
+    size_t count;
+
+    if (o == NULL)
+        return weft_push_closed(L, &ws->link);
+    allowed = weft_list_at(L, 2, &count);
+    origin = weft_opening_field(o, "origin");
+    lua_pushboolean(L, weft_http_count(&o->head, weft_opening_head(o).data,
+                                       "origin") == 0
+                           || weft_origin_allowed(
+                               origin,
+                               weft_http_host(&o->head,
+                                              weft_opening_head(o).data),
+                               allowed, count));
+    return 1;
+}
+
+/* core.choose_protocol(ws, protocols) */
+static int
+core_choose_protocol(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "choose_protocol");
+    const struct weft_opening *o = ws->link.opening;
+    struct weft_span *spoken;
+    size_t count;
+    int i;
+
+    if (o == NULL)
+        return weft_push_closed(L, &ws->link);
+    spoken = weft_list_at(L, 2, &count);
+    i = weft_handshake_choose(&o->head, weft_opening_head(o).data, spoken,
+                              count);
+    if (i < 0)
+        lua_pushnil(L);
+    else
+        lua_rawgeti(L, 2, i + 1);
+    return 1;
+}
+
+static int
+push_answered(lua_State *L, struct weft_ws *ws, enum weft_status rc)
+{
+    weft_ws_update_holds(L, ws, 1);
+    if (rc == WEFT_E_MEMORY)
+        return weft_raise(L, "out of memory");
+    if (rc != WEFT_OK)
+        return weft_push_closed(L, &ws->link);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* core.accept(ws, protocol, headers) */
+static int
+core_accept(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "accept");
+    struct weft_span protocol = { "", 0 }, headers = { "", 0 };
+
+    if (!lua_isnoneornil(L, 2))
+        protocol.data = luaL_checklstring(L, 2, &protocol.len);
+    if (!lua_isnoneornil(L, 3))
+        headers.data = luaL_checklstring(L, 3, &headers.len);
+    return push_answered(L, ws,
+                         weft_link_accept(&ws->link, protocol, headers));
+}
+
+/* core.respond(ws, status, headers, body) */
+static int
+core_respond(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "respond");
+    unsigned status = (unsigned)luaL_checkinteger(L, 2);
+    struct weft_span headers, body;
+
+    headers.data = luaL_checklstring(L, 3, &headers.len);
+    body.data = luaL_checklstring(L, 4, &body.len);
+    return push_answered(L, ws, weft_link_respond(&ws->link, status, headers,
+                                                  body));
+}
+
+/* core.set_events(ws, events) */
+static int
+core_set_events(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "set_events");
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, 3);
+    weft_ws_hold(L, ws, 1, WEFT_HOLD_EVENTS);
+    ws->has_events = true;
+    weft_link_want(&ws->link, true);
+    weft_loop_again(&ws->instance->loop, &ws->link.work);
+    return 0;
+}
+
+/* core.set_field(ws, name, value) */
+static int
+core_set_field(lua_State *L)
+{
+    asked(L, "set_field");
+    weft_ws_set_own(L, 1, 2, 3);
+    return 0;
+}
+
+/* core.cancel_handler(ws) */
+static int
+core_cancel_handler(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "cancel_handler");
+
+    if (ws->handler != NULL)
+        weft_task_cancel(L, ws->handler);
+    return 0;
+}
+
+/* core.is_own_handler(ws) */
+static int
+core_is_own_handler(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "is_own_handler");
+    struct weft_task *t = ws->instance->state->task;
+
+    lua_pushboolean(L, t != NULL && (t == ws->handler || t->serves == ws));
+    return 1;
+}
+
+/* core.shutdown(ws) */
+static int
+core_shutdown(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "shutdown");
+    struct weft_link *k = &ws->link;
+
+    if (k->state == WEFT_LINK_HANDSHAKE)
+        weft_link_abort(k, WEFT_CAUSE_SHUTDOWN, NULL);
+    else if (k->state == WEFT_LINK_OPEN)
+        weft_link_close(k, 1001, (struct weft_span){ "", 0 },
+                        WEFT_CAUSE_SHUTDOWN);
+    weft_ws_update_holds(L, ws, 1);
+    return 0;
+}
+
+void
+weft_request_register(lua_State *L)
+{
+    static const luaL_Reg parsed[] = { { "__gc", parsed_gc },
+                                       { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "request_kind", core_request_kind },
+        { "head", core_head },
+        { "body", core_body },
+        { "origin_allowed", core_origin_allowed },
+        { "choose_protocol", core_choose_protocol },
+        { "accept", core_accept },
+        { "respond", core_respond },
+        { "set_events", core_set_events },
+        { "set_field", core_set_field },
+        { "cancel_handler", core_cancel_handler },
+        { "is_own_handler", core_is_own_handler },
+        { "shutdown", core_shutdown },
+        { NULL, NULL },
+    };
+
+    weft_new_type(L, PARSED_TYPE, parsed, NULL);
+    luaL_setfuncs(L, functions, 0);
+}

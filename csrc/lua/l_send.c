@@ -1,0 +1,284 @@
+/*
+ * Sending: now, or when it is the message's turn; and strings that are lent
+ * to the kernel rather than copied.
+ */
+#include <math.h>
+
+#include "lua/check.h"
+#include "lua/l_link.h"
+
+enum { BORROW_MIN = 16 * 1024 }; /* below it, copying is cheaper */
+
+/* Pushes the table of strings lent to the kernel, made when it is missing. */
+static void
+push_borrowed(lua_State *L, struct weft_ws *ws)
+{
+    weft_push_anchored(L, ws->instance, &ws->borrower);
+    if (lua_istable(L, -1))
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    weft_anchor(L, ws->instance, &ws->borrower, -1);
+}
+
+/* Lets go of the strings that the kernel has taken. */
+static void
+return_strings(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_outq *out = &ws->link.session.out;
+
+    if (ws->anchored == out->returned)
+        return;
+    if (out->returned == out->borrowed) { /* all of them */
+        ws->anchored = out->returned;
+        weft_node_unlink(&ws->borrower);
+        weft_unanchor(L, ws->instance, &ws->borrower);
+        return;
+    }
+    push_borrowed(L, ws);
+    for (; ws->anchored != out->returned; ws->anchored++) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, (lua_Integer)ws->anchored);
+    }
+    lua_pop(L, 1);
+}
+
+void
+weft_ws_return_borrowed(lua_State *L, struct weft_instance *I)
+{
+    struct weft_node *n = I->borrowers.next, *next;
+
+    for (; n != &I->borrowers; n = next) {
+        next = n->next;
+        return_strings(L, WEFT_CONTAINER(n, struct weft_ws, borrower));
+    }
+}
+
+/* Sends a string of L's without copying it. */
+static enum weft_status
+send_borrowed(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
+              int message, const char *data, size_t len)
+{
+    uint32_t place = ws->link.session.out.borrowed;
+
+    push_borrowed(L, ws);
+    lua_pushvalue(L, message);
+    lua_rawseti(L, -2, (lua_Integer)place); /* what can raise comes first */
+    lua_pop(L, 1);
+    weft_list_add(&ws->instance->borrowers, &ws->borrower);
+    return weft_link_send_borrowed(&ws->link, opcode, data, len);
+}
+
+/* The message is the string at that index of L. */
+static enum weft_status
+send_now(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
+         int message)
+{
+    struct weft_link *k = &ws->link;
+    size_t len;
+    const char *data = lua_tolstring(L, message, &len);
+
+    if (len >= BORROW_MIN && k->role == WEFT_SERVER && weft_link_is_open(k)
+        && ws->writer == NULL)
+        return send_borrowed(L, ws, opcode, message, data, len);
+    return weft_link_send(k, opcode, data, len);
+}
+
+/* Whether a send would have to wait its turn. */
+bool
+weft_ws_is_full(const struct weft_ws *ws)
+{
+    return weft_link_backlog(&ws->link) > ws->link.config->send_buffer
+           || ws->writer != NULL || !weft_list_empty(&ws->senders);
+}
+
+/* What a send that was not accepted returns. */
+int
+weft_ws_push_refused(lua_State *L, struct weft_ws *ws, enum weft_status rc,
+                     const char *call)
+{
+    if (rc == WEFT_E_MEMORY)
+        return weft_raise(L, "%s: out of memory", call);
+    if (rc == WEFT_E_BUSY)
+        return weft_push_failure(L, "full");
+    return weft_push_closed(L, &ws->link);
+}
+
+static int
+flush_wait(lua_State *L, struct weft_ws *ws, double seconds,
+           const char *call)
+{
+    struct weft_link *k = &ws->link;
+    struct weft_wait *w;
+
+    if (weft_link_backlog(k) == 0) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    if (seconds <= 0)
+        return weft_push_failure(L, "timeout");
+    w = weft_wait_begin(L, ws->instance, call);
+    if (w == NULL)
+        return weft_push_failure(L, "cancelled");
+    w->kind = WEFT_WAIT_FLUSH;
+    w->u.ws = ws;
+    k->drain = true;
+    weft_list_add(&ws->waiters, &w->node);
+    return weft_wait_park(L, w, seconds);
+}
+
+/* A send was accepted.  On the main thread outside a turn it leaves now. */
+static int
+accepted(lua_State *L, struct weft_ws *ws, double seconds, const char *call)
+{
+    if (weft_wait_blocks(L, ws->instance)) {
+        weft_link_flush(&ws->link);
+        weft_ws_return_borrowed(L, ws->instance);
+        return flush_wait(L, ws, seconds, call);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int
+wait_to_send(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
+             double seconds)
+{
+    struct weft_wait *w;
+
+    if (seconds <= 0)
+        return weft_push_failure(L, "timeout");
+    w = weft_wait_begin(L, ws->instance, "ws:send");
+    if (w == NULL)
+        return weft_push_failure(L, "cancelled");
+    w->kind = WEFT_WAIT_SEND;
+    w->u.ws = ws;
+    w->opcode = (uint8_t)opcode;
+    w->argument = 2;
+    w->data = lua_tolstring(L, 2, &w->len); /* the call's frame keeps it */
+    ws->link.drain = true;
+    weft_list_add(&ws->senders, &w->node);
+    return weft_wait_park(L, w, seconds);
+}
+
+/* Checks what a send takes; the message is not looked at twice. */
+static enum weft_opcode
+check_send(lua_State *L, double *seconds, const char *call)
+{
+    enum weft_opcode opcode;
+    size_t len;
+
+    opcode = weft_check_kind(L, 3, call);
+    *seconds = HUGE_VAL;
+    if (!lua_isnoneornil(L, 4))
+        *seconds = weft_check_seconds(L, 4, HUGE_VAL, call, "timeout");
+    weft_check_message(L, 2, opcode, &len, call);
+    return opcode;
+}
+
+/* ws:send(message [, kind [, timeout]]) */
+int
+weft_ws_send(lua_State *L)
+{
+    struct weft_ws *ws = weft_ws_self(L, "ws:send");
+    double seconds;
+    enum weft_opcode opcode = check_send(L, &seconds, "ws:send");
+    enum weft_status rc;
+
+    if (ws->instance->closed)
+        return weft_push_closed(L, &ws->link);
+    if (ws->instance->state->task != NULL
+        && ws->instance->state->task->cancels > 0)
+        return weft_wait_begin(L, ws->instance, "ws:send") == NULL
+                   ? weft_push_failure(L, "cancelled")
+                   : weft_raise(L, "ws:send: cannot wait here");
+    if (weft_ws_is_connecting(ws))
+        return wait_to_send(L, ws, opcode, seconds);
+    if (weft_ws_is_full(ws) && weft_link_is_open(&ws->link))
+        return wait_to_send(L, ws, opcode, seconds);
+    rc = send_now(L, ws, opcode, 2);
+    if (rc != WEFT_OK)
+        return weft_ws_push_refused(L, ws, rc, "ws:send");
+    return accepted(L, ws, seconds, "ws:send");
+}
+
+/* ws:try_send(message [, kind]) */
+int
+weft_ws_try_send(lua_State *L)
+{
+    struct weft_ws *ws = weft_ws_self(L, "ws:try_send");
+    double seconds;
+    enum weft_opcode opcode = check_send(L, &seconds, "ws:try_send");
+    enum weft_status rc;
+
+    if (weft_ws_is_connecting(ws))
+        return weft_push_failure(L, "connecting");
+    if (weft_link_is_open(&ws->link) && weft_ws_is_full(ws))
+        return weft_push_failure(L, "full");
+    rc = send_now(L, ws, opcode, 2);
+    if (rc != WEFT_OK)
+        return weft_ws_push_refused(L, ws, rc, "ws:try_send");
+    if (weft_wait_blocks(L, ws->instance))
+        weft_link_flush(&ws->link);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* Sends for a wait whose turn it is; the string is its call's argument. */
+static enum weft_status
+send_for(lua_State *L, struct weft_ws *ws, struct weft_wait *w)
+{
+    enum weft_status rc;
+
+    if (w->kind == WEFT_WAIT_WRITE)
+        return weft_link_write(&ws->link, w->opcode, w->data, w->len,
+                               w->last);
+    if (w->task == NULL || w->len < BORROW_MIN
+        || ws->link.role != WEFT_SERVER)
+        return weft_link_send(&ws->link, w->opcode, w->data, w->len);
+    lua_pushvalue(w->thread, w->argument);
+    lua_xmove(w->thread, L, 1);
+    rc = send_borrowed(L, ws, w->opcode, lua_gettop(L), w->data, w->len);
+    lua_pop(L, 1);
+    return rc;
+}
+
+bool
+weft_ws_send_waiting(lua_State *L, struct weft_wait *w)
+{
+    struct weft_ws *ws = w->u.ws;
+    enum weft_status rc;
+
+    if (weft_ws_is_connecting(ws))
+        return false;
+    if (!weft_link_is_open(&ws->link)) {
+        weft_wake(w, WEFT_CLOSED);
+        return true;
+    }
+    if (weft_link_backlog(&ws->link) > ws->link.config->send_buffer
+        || (ws->writer != NULL && ws->writer != w->writer))
+        return false;
+    rc = send_for(L, ws, w);
+    if (rc == WEFT_E_MEMORY)
+        weft_link_abort(&ws->link, WEFT_CAUSE_ERROR, "out of memory");
+    if (rc == WEFT_OK && w->kind == WEFT_WAIT_WRITE)
+        weft_writer_wrote(w->writer, w->last);
+    weft_wake(w, rc == WEFT_OK ? WEFT_DONE : WEFT_CLOSED);
+    return true;
+}
+
+/* ws:flush([timeout]) */
+int
+weft_ws_flush(lua_State *L)
+{
+    struct weft_ws *ws = weft_ws_self(L, "ws:flush");
+    double seconds = weft_check_seconds(L, 2, HUGE_VAL, "ws:flush",
+                                        "timeout");
+
+    if (ws->link.state == WEFT_LINK_CLOSED || ws->link.write_dead)
+        return weft_push_closed(L, &ws->link);
+    weft_link_flush(&ws->link);
+    if (ws->link.state == WEFT_LINK_CLOSED)
+        return weft_push_closed(L, &ws->link);
+    return flush_wait(L, ws, seconds, "ws:flush");
+}

@@ -1,0 +1,47 @@
+/*
+ * What the files of tasks share among themselves; the rest of the binding
+ * uses state.h.
+ *
+ *   wait.c      who may wait, and how a wait ends
+ *   task.c      parking and resuming
+ *   task_end.c  how a task ends
+ *   l_task.c    tasks as Lua sees them
+ */
+#ifndef WEFT_LUA_TASK_INNER_H
+#define WEFT_LUA_TASK_INNER_H
+
+#include "lua/state.h"
+
+/* What a cancelled task's waits raise; nobody reports it. */
+#define WEFT_CANCELLED_ERROR "the task was cancelled"
+
+/* A wait without a kind yet, for the task (NULL: the main thread) on L. */
+struct weft_wait *weft_wait_clean(struct weft_wait *w,
+                                  struct weft_instance *I,
+                                  struct weft_task *t, lua_State *L);
+
+/* It is to be resumed in the next turn. */
+void weft_task_make_ready(struct weft_task *t);
+
+/* The running task ends in the middle of the call on L. */
+int weft_task_end_here(lua_State *L);
+
+/* A new task, anchored, its userdata on the top of L; not alive yet. */
+struct weft_task *weft_task_new(lua_State *L, struct weft_instance *I);
+void weft_task_enlist(struct weft_task *t, enum weft_task_status status);
+
+/* The three ends; a failure's error is on the top of L and popped. */
+void weft_task_done(lua_State *L, struct weft_task *t);
+void weft_task_cancelled(lua_State *L, struct weft_task *t);
+void weft_task_failed(lua_State *L, struct weft_task *t);
+
+/* Whether the error on the top of L is that of a cancelled task's wait. */
+bool weft_task_is_cancellation(lua_State *L, const struct weft_task *t);
+
+/* Closes a coroutine where it stands: its <close> variables run. */
+void weft_reset_thread(lua_State *co, lua_State *L);
+
+/* core.resume() */
+int weft_core_resume(lua_State *L);
+
+#endif

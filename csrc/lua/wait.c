@@ -1,0 +1,162 @@
+/*
+ * Waits: who may wait and how, and how a wait ends.  It must not know what is
+ * waited for, nor resume anybody.
+ */
+#include <string.h>
+
+#include "lua/check.h"
+#include "lua/task_inner.h"
+
+static const char state_key = 0;
+
+struct weft_state *
+weft_state_of(lua_State *L)
+{
+    struct weft_state *S;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+    S = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (S != NULL)
+        return S;
+    S = lua_newuserdatauv(L, sizeof(*S), 0);
+    memset(S, 0, sizeof(*S));
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
+    return S;
+}
+
+static bool
+is_main(lua_State *L)
+{
+    bool main = lua_pushthread(L) == 1;
+
+    lua_pop(L, 1);
+    return main;
+}
+
+/* Whether a finalizer is among the active functions. */
+static bool
+in_finalizer(lua_State *L)
+{
+    lua_Debug ar;
+
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "n", &ar);
+        if (ar.name != NULL && strcmp(ar.name, "__gc") == 0
+            && strcmp(ar.namewhat, "metamethod") == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+weft_wait_blocks(lua_State *L, struct weft_instance *I)
+{
+    return I->state->turns == 0 && is_main(L) && !in_finalizer(L);
+}
+
+/* What a cancelled task gets: once a return, twice an error, then its end. */
+static bool
+pass_cancelled(lua_State *L, struct weft_task *t)
+{
+    switch (t->cancels) {
+    case 0:
+        return true;
+    case 1:
+        t->cancels++;
+        return false;
+    case 2:
+    case 3:
+        t->cancels++;
+        lua_pushliteral(L, WEFT_CANCELLED_ERROR);
+        lua_error(L);
+        break;
+    default:
+        weft_task_end_here(L);
+        break;
+    }
+    return false;
+}
+
+struct weft_wait *
+weft_wait_clean(struct weft_wait *w, struct weft_instance *I,
+                struct weft_task *t, lua_State *L)
+{
+    *w = (struct weft_wait){ 0 };
+    w->instance = I;
+    w->task = t;
+    w->thread = L;
+    w->timer.kind = WEFT_KIND_USER;
+    return w;
+}
+
+struct weft_wait *
+weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
+{
+    struct weft_state *S = I->state;
+    struct weft_task *t = S->task;
+
+    if (I->closed)
+        weft_raise(L, "%s: this weft instance is closed", call);
+    if (t != NULL && S->leaf == L && lua_isyieldable(L)) {
+        if (t->instance != I)
+            weft_raise(L, "%s: belongs to another weft instance than the "
+                          "running task",
+                       call);
+        return pass_cancelled(L, t) ? weft_wait_clean(&t->wait, I, t, L) : NULL;
+    }
+    if (!weft_wait_blocks(L, I))
+        weft_raise(L, "%s: cannot wait here: neither a task nor the main "
+                      "thread (start a task with weft.spawn, or make the "
+                      "coroutine with weft.wrap)",
+                   call);
+    return weft_wait_clean(&I->main, I, NULL, L);
+}
+
+void
+weft_wait_end(struct weft_wait *w, enum weft_outcome outcome)
+{
+    if (w->kind == WEFT_WAIT_NONE || w->outcome != WEFT_WAITING)
+        return;
+    w->outcome = outcome;
+    weft_node_unlink(&w->node);
+    weft_timer_clear(&w->instance->loop.timers, &w->timer);
+    if (w->kind == WEFT_WAIT_RECEIVE || w->kind == WEFT_WAIT_CHUNK) {
+        w->u.ws->receiver = NULL;
+        weft_link_want(&w->u.ws->link, false);
+    }
+    if (w->ping != NULL)
+        weft_node_unlink(&w->ping->node);
+    if (w->watch != NULL) {
+        w->ready = w->watch->ready;
+        weft_loop_watch(&w->instance->loop, w->watch, 0);
+        weft_fd_release(w->watch);
+        w->watch = NULL;
+    }
+}
+
+void
+weft_task_make_ready(struct weft_task *t)
+{
+    t->status = WEFT_TASK_READY;
+    weft_list_add(&t->instance->ready, &t->queued);
+}
+
+void
+weft_wake(struct weft_wait *w, enum weft_outcome outcome)
+{
+    if (w->kind == WEFT_WAIT_NONE || w->outcome != WEFT_WAITING)
+        return;
+    weft_wait_end(w, outcome);
+    if (w->task != NULL)
+        weft_task_make_ready(w->task);
+}
+
+void
+weft_wake_all(struct weft_node *waits, enum weft_outcome outcome)
+{
+    struct weft_node *n;
+
+    while ((n = weft_list_take(waits)) != NULL)
+        weft_wake(WEFT_CONTAINER(n, struct weft_wait, node), outcome);
+}
