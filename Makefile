@@ -54,7 +54,7 @@ c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
 .PHONY: all help deps demo test test-gc lint asan fuzz interop conformance \
-        install clean c-tests fuzzers FORCE
+        bench bench-callgrind install clean c-tests fuzzers benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -71,6 +71,8 @@ help:
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
 	@echo 'make interop      Node, Python and Chromium as peers (SKIP=chromium)'
 	@echo 'make conformance  the Autobahn suite (GROUPS="1.* 2.*" ROLE=server)'
+	@echo 'make bench        echo servers side by side (PEERS="NAME=COMMAND ...")'
+	@echo 'make bench-callgrind  instructions per echoed message'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean'
 
@@ -122,6 +124,17 @@ $(BUILD)/c/%: spec/c/%.c $(BUILD)/protocol.a
 $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program,-fsanitize=fuzzer)
+
+# The load generator and what it is used with, on the lowest two floors.
+benches := $(patsubst %,$(BUILD)/bench/%,load idle tcp_echo)
+
+$(BUILD)/bench/load $(BUILD)/bench/idle: bench/client.c bench/process.c
+$(BUILD)/bench/load: bench/histogram.c
+$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h) $(BUILD)/protocol.a
+	@mkdir -p $(@D)
+	$(call say,link)$(call program)
+
+benches: $(benches)
 
 c-tests: $(c_tests)
 
@@ -179,6 +192,14 @@ conformance: deps
 	@.ci/deps conformance
 	$(again) all
 	@spec/conformance/run "$(ROLE)" "$(GROUPS)"
+
+bench: deps
+	$(again) all benches
+	@bench/run
+
+bench-callgrind: deps
+	$(again) all benches
+	@bench/callgrind
 
 # Installing -----------------------------------------------------------------
 

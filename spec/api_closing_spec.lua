@@ -473,10 +473,11 @@ describe("a connection that nothing refers to", function()
   end))
 
   it("is kept while a task waits for its pong", case(function(t)
-    local pings = t.weft.queue()
+    local pings, answered = t.weft.queue(), t.weft.queue()
     local port = t:serve_upgraded(function(raw)
+      assert(raw:frame()) -- the ping is there
       pings:put(raw)
-      raw:read_until_closed()
+      answered:take(5)
     end)
     local pinger = t:spawn(function()
       return assert(t.weft.connect(t:url(port))):ping "keep me"
@@ -488,6 +489,7 @@ describe("a connection that nothing refers to", function()
     collect()
     raw:send(frame.server.pong "keep me")
     local ok, seconds = pinger:join(5)
+    answered:put(true)
     assert.is_true(ok and seconds > 0)
   end))
 

@@ -1,0 +1,121 @@
+/*
+ * What a connection that says nothing costs its server.
+ *
+ *     idle [--connections N] [--raw] [--json] PORT PID
+ *
+ * Opens a tenth of N (5000) connections, waits, reads the resident memory of
+ * the process PID, opens the others, waits, and reads it again: the difference
+ * is theirs, and what the server needs for its first connections is not in it.
+ * Also how long the others took to open, one after the other, and how much CPU
+ * time of the server.  It is over before a server sends its first ping, so
+ * nothing is read.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "process.h"
+
+enum { SETTLE = 2 }; /* seconds */
+
+struct sample {
+    uint64_t time;
+    double rss, cpu;
+};
+
+static struct sample
+look(pid_t pid)
+{
+    struct sample s = { process_now(), process_rss(pid), process_cpu(pid) };
+
+    if (s.rss < 0 || s.cpu < 0) {
+        fprintf(stderr, "idle: no process %ld\n", (long)pid);
+        exit(1);
+    }
+    return s;
+}
+
+/* Opened and forgotten: they stay until this process ends. */
+static void
+open_some(const struct client_target *to, unsigned count,
+          struct weft_random *random)
+{
+    const char *why;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (client_open(to, random, &why) < 0) {
+            fprintf(stderr, "idle: connection %u: %s\n", i + 1, why);
+            exit(1);
+        }
+    }
+}
+
+static void
+measure(const struct client_target *to, unsigned count, pid_t pid, bool json)
+{
+    static struct weft_random random;
+    struct sample few, opened, many;
+    unsigned others = count - count / 10;
+    uint64_t begin;
+    double each, rate, cpu;
+
+    open_some(to, count / 10, &random);
+    sleep(SETTLE);
+    few = look(pid);
+    begin = process_now();
+    open_some(to, others, &random);
+    opened = look(pid);
+    sleep(SETTLE);
+    many = look(pid);
+    each = (many.rss - few.rss) / others;
+    rate = others / ((double)(opened.time - begin) / 1e9);
+    cpu = (opened.cpu - few.cpu) * 1e6 / others;
+    printf(json ? "{\"connections\":%u,\"bytes\":%.0f,\"opened\":%.0f,"
+                  "\"open_us\":%.1f,\"rss\":%.0f}\n"
+                : "%u connections: %.0f resident bytes each, %.0f opened a "
+                  "second at %.1f us of CPU each, %.0f resident in all\n",
+           count, each, rate, cpu, many.rss);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "connections", required_argument, NULL, 'c' },
+        { "raw", no_argument, NULL, 'r' },
+        { "json", no_argument, NULL, 'j' },
+        { 0 },
+    };
+    struct client_target to = { .host = "127.0.0.1" };
+    unsigned count = 5000;
+    bool json = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'c')
+            count = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 'r')
+            to.raw = true;
+        else if (option == 'j')
+            json = true;
+        else
+            return 2;
+    }
+    if (optind != argc - 2 || count < 10) {
+        fprintf(stderr, "usage: idle [--connections N] [--raw] [--json] "
+                        "PORT PID\n");
+        return 2;
+    }
+    to.port = (uint16_t)strtoul(argv[optind], NULL, 10);
+    if (process_allow_descriptors(count) < 0) {
+        fprintf(stderr, "idle: %u descriptors: %s\n", count, strerror(errno));
+        return 1;
+    }
+    measure(&to, count, (pid_t)strtol(argv[optind + 1], NULL, 10), json);
+    return 0;
+}
