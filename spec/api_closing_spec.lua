@@ -480,7 +480,10 @@ describe("a connection that nothing refers to", function()
       answered:take(5)
     end)
     local pinger = t:spawn(function()
-      return assert(t.weft.connect(t:url(port))):ping "keep me"
+      local ws = assert(t.weft.connect(t:url(port)))
+      local seconds = ws:ping "keep me"
+      ws:abort()
+      return seconds
     end)
     local raw = pings:take(5)
     t.weft.sleep(0.002)

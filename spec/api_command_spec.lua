@@ -142,7 +142,7 @@ describe("weft connect", function()
   it("closes when stdin has ended, after what was still to come", case(function(t)
     local server = t:listen { websocket = function(ws)
       for message in ws:messages() do
-        t.weft.sleep(0.05)
+        t.weft.sleep(0.01)
         ws:send(message:upper())
       end
     end }

@@ -118,15 +118,16 @@ describe("a connect that fails", function()
   end))
 
   it('gives "cancelled" when its task is cancelled, and drops what it had begun', case(function(t)
-    local ending
+    local asked, ending
     local port = t:serve_raw(function(raw)
+      asked = raw:head()
       ending = select(2, raw:read_until_closed(2))
     end)
     local results
     local task = t:spawn(function()
       results = table.pack(t.weft.connect(t:url(port)))
     end)
-    t.weft.sleep(0.01)
+    t:wait_until(function() return asked end, "the request")
     task:cancel()
     task:join(5)
     assert_failed("cancelled", table.unpack(results, 1, results.n))

@@ -1,5 +1,6 @@
 local case = require "support.case"
 local frame = require "support.frame"
+local handshake = require "support.handshake"
 local raises = require "support.raises"
 
 --- A server whose connections say which route took them and with what.
@@ -243,10 +244,10 @@ describe("upgrade", function()
   end))
 
   it("may wait, while others talk", case(function(t)
-    local slow = true
+    local gate = t.weft.queue()
     local server = guarded(t, function(request)
-      if slow and request.path == "/slow" then
-        t.weft.sleep(0.05)
+      if request.path == "/slow" then
+        gate:take()
       end
       request.user = request.path
       return true
@@ -260,8 +261,9 @@ describe("upgrade", function()
     end
     local first = t:spawn(visit, "/slow")
     local second = t:spawn(visit, "/fast")
-    assert.is_true(first:join(5))
     assert.is_true(second:join(5))
+    gate:put(true)
+    assert.is_true(first:join(5))
     assert.same({ "/fast", "/slow" }, order)
   end))
 
@@ -339,11 +341,12 @@ describe("upgrade", function()
   end))
 
   it("may outlive its server, which then lets no one in", case(function(t)
+    local asked, answer = t.weft.queue(), t.weft.queue()
     local handled = false
     local server = t:listen {
       upgrade = function()
-        t.weft.sleep(0.02)
-        return true
+        asked:put(true)
+        return answer:take()
       end,
       websocket = function() handled = true end,
     }
@@ -351,26 +354,30 @@ describe("upgrade", function()
       local ws, _, code, response = t.weft.connect(t:url(server))
       return ws, code, response and response.status
     end)
-    t.weft.sleep(0.005)
-    assert.is_true((server:close(5)))
+    asked:take(5)
+    local closing = t:spawn(function() return (server:close(5)) end)
+    t.weft.sleep(0)
+    answer:put(true)
     assert.same({ n = 4, true, nil, "handshake", 503 }, table.pack(connecting:join(5)))
+    assert.same({ true, true }, { closing:join(5) })
     assert.is_false(handled)
   end))
 
   it("may outlive its peer", case(function(t)
-    local resumed, handled = false, false
-    local server = t:listen { websocket = function() handled = true end, upgrade = function()
-      t.weft.sleep(0.02)
-      resumed = true
+    local asked, answer, answered = t.weft.queue(), t.weft.queue(), false
+    local server = t:listen { websocket = function(ws) ws:receive() end, upgrade = function()
+      asked:put(true)
+      answered = answer:take()
       return true
     end }
     local raw = t:dial(server)
-    raw:send(require("support.handshake").request())
-    t.weft.sleep(0.002)
+    raw:send(handshake.request())
+    asked:take(5)
     raw:reset()
-    t.weft.sleep(0.03)
-    assert.is_false(handled and not resumed)
-    assert.equal(0, server:count())
+    t.weft.sleep(0)
+    answer:put(true)
+    t:wait_until(function() return answered end, "the end of upgrade")
+    t:wait_until(function() return server:count() == 0 end, "the end of the connection")
   end))
 end)
 
@@ -403,7 +410,7 @@ end)
 describe("origins", function()
   local function status(t, server, origin)
     local raw = t:dial(server)
-    raw:send(require("support.handshake").request {
+    raw:send(handshake.request {
       host = "127.0.0.1:" .. server:port(), headers = { Origin = origin },
     })
     local answer = raw:parsed_head()

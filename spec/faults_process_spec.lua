@@ -293,8 +293,8 @@ describe("Ctrl-C", function()
 end)
 
 -- SIGPIPE kills a process that writes to a connection reset by its peer.
-describe("a peer that resets", function()
-  it("does not kill the process", case(function(t)
+describe("a peer that goes", function()
+  it("by a reset does not kill the process", case(function(t)
     local port = t:serve_upgraded(function(raw)
       raw:message()
       raw:reset()
@@ -309,5 +309,26 @@ describe("a peer that resets", function()
       print(why)
     ]], port):wait()
     assert.same({ "closed\n", 0 }, { output, status })
+  end, 30))
+
+  it("while the process is busy elsewhere does not kill it", case(function(t)
+    local peer
+    local port = t:serve_upgraded(function(raw)
+      peer = raw
+    end)
+    local child = child_process.start(t.weft, [[
+      local weft = require "weft"
+      local ws = assert(weft.connect("ws://127.0.0.1:" .. arg[1]))
+      print "connected"
+      io.stdout:flush()
+      os.execute "sleep 0.2"  -- the peer's FIN comes, and nobody reads it
+      ws:send "answered by a reset"
+      os.execute "sleep 0.1"
+      ws:send "into a broken pipe"
+      print((select(2, ws:receive(5))))
+    ]], port)
+    child:wait_for "connected"
+    peer:close()
+    assert.same({ "connected\nclosed\n", 0 }, { child:wait() })
   end, 30))
 end)

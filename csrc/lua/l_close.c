@@ -32,7 +32,7 @@ weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w)
 int
 weft_ws_close(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:close");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:close");
     struct weft_link *k = &ws->link;
     struct weft_span reason;
     unsigned code = weft_check_close(L, 2, 3, &reason.data, &reason.len,
@@ -68,7 +68,7 @@ weft_ws_close(lua_State *L)
 int
 weft_ws_abort(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:abort");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:abort");
 
     weft_link_abort(&ws->link, WEFT_CAUSE_LOCAL, "aborted");
     weft_ws_update_holds(L, ws, 1);
@@ -80,7 +80,7 @@ weft_ws_abort(lua_State *L)
 int
 weft_ws_wait_closed(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:wait_closed");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:wait_closed");
     double seconds = weft_check_seconds(L, 2, HUGE_VAL, "ws:wait_closed",
                                         "timeout");
     struct weft_wait *w, over = { .kind = WEFT_WAIT_CLOSED };
@@ -126,7 +126,7 @@ weft_ws_leave(lua_State *L)
 int
 weft_ws_ping(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:ping");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:ping");
     size_t len;
     const char *payload = weft_check_payload(L, 2, &len, "ws:ping");
     double seconds = weft_check_seconds(L, 3, HUGE_VAL, "ws:ping",

@@ -10,40 +10,22 @@
 #include "lua/l_link.h"
 #include "lua/state.h"
 
-static const char ws_key = 0;
+/* Its address, in a userdata of the right size, says that it is ours: forty
+ * instructions a call less than comparing metatables. */
+static const char ws_magic = 0;
 
 struct weft_ws *
 weft_check_ws(lua_State *L, int index, const char *call)
 {
     struct weft_ws *ws = lua_touserdata(L, index);
 
-    if (ws != NULL && lua_getmetatable(L, index)) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &ws_key);
-        if (lua_rawequal(L, -1, -2)) {
-            lua_pop(L, 2);
-            return ws;
-        }
-    }
+    if (ws != NULL && lua_rawlen(L, index) == sizeof(*ws)
+        && ws->magic == &ws_magic)
+        return ws;
     weft_raise(L, "%s: argument 'self': expected a weft.Connection, got %s "
                   "(call it with a colon)",
                call, luaL_typename(L, index));
     return NULL;
-}
-
-/* For methods whose first upvalue is the metatable: no look-up by name. */
-struct weft_ws *
-weft_ws_self(lua_State *L, const char *call)
-{
-    struct weft_ws *ws = lua_touserdata(L, 1);
-
-    if (ws != NULL && lua_getmetatable(L, 1)) {
-        if (lua_rawequal(L, -1, lua_upvalueindex(1))) {
-            lua_pop(L, 1);
-            return ws;
-        }
-        lua_pop(L, 1);
-    }
-    return weft_check_ws(L, 1, call);
 }
 
 static int
@@ -79,8 +61,8 @@ weft_ws_new(lua_State *L, int loop_index, struct weft_instance *I,
     struct weft_ws *ws = lua_newuserdatauv(L, sizeof(*ws), 4);
 
     memset(ws, 0, sizeof(*ws));
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &ws_key);
-    lua_setmetatable(L, -2);
+    ws->magic = &ws_magic;
+    luaL_setmetatable(L, WEFT_WS_TYPE);
     if (loop_index != 0)
         lua_pushvalue(L, loop_index);
     else
@@ -93,21 +75,16 @@ weft_ws_new(lua_State *L, int loop_index, struct weft_instance *I,
     return ws;
 }
 
-/* Methods get the metatable as their first upvalue, for self(). */
+/* A closure with "text" and "binary" as its first upvalues, and what is on
+ * the top of L as its third if `more`. */
 static void
-add_methods(lua_State *L, int meta, const luaL_Reg *methods)
+push_method(lua_State *L, lua_CFunction f, bool more)
 {
-    for (; methods->name != NULL; methods++) {
-        lua_pushvalue(L, meta);
-        if (methods->func == weft_ws_messages) {
-            lua_pushvalue(L, meta);
-            lua_pushcclosure(L, weft_next_message, 1);
-            lua_pushcclosure(L, weft_ws_messages, 2);
-        } else {
-            lua_pushcclosure(L, methods->func, 1);
-        }
-        lua_setfield(L, -2, methods->name);
-    }
+    lua_pushliteral(L, "text");
+    lua_pushliteral(L, "binary");
+    if (more)
+        lua_rotate(L, -3, 2);
+    lua_pushcclosure(L, f, more ? 3 : 2);
 }
 
 void
@@ -118,20 +95,25 @@ weft_ws_register(lua_State *L)
                                      { "__tostring", ws_tostring },
                                      { NULL, NULL } };
     static const luaL_Reg methods[] = {
-        { "receive", weft_ws_receive },   { "messages", weft_ws_messages },
+        { "receive", weft_ws_receive },
         { "chunks", weft_ws_chunks },     { "send", weft_ws_send },
         { "try_send", weft_ws_try_send }, { "flush", weft_ws_flush },
         { "ping", weft_ws_ping },         { "close", weft_ws_close },
-        { "abort", weft_ws_abort },       { "wait_closed", weft_ws_wait_closed },
-        { NULL, NULL }
+        { "abort", weft_ws_abort },
+        { "wait_closed", weft_ws_wait_closed },
+        { NULL, NULL },
     };
 
     weft_new_type(L, WEFT_WS_TYPE, meta, NULL);
     luaL_getmetatable(L, WEFT_WS_TYPE);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &ws_key);
     lua_newtable(L);
-    add_methods(L, lua_gettop(L) - 1, methods);
+    for (const luaL_Reg *m = methods; m->name != NULL; m++) {
+        push_method(L, m->func, false);
+        lua_setfield(L, -2, m->name);
+    }
+    push_method(L, weft_next_message, false);
+    push_method(L, weft_ws_messages, true);
+    lua_setfield(L, -2, "messages");
     weft_writer_register(L, lua_gettop(L));
     weft_fields_attach(L, lua_gettop(L) - 1, lua_gettop(L));
     lua_pop(L, 2);

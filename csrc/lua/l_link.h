@@ -28,13 +28,10 @@ int weft_ws_push_refused(lua_State *L, struct weft_ws *ws,
 /* Whether a send would have to wait its turn. */
 bool weft_ws_is_full(const struct weft_ws *ws);
 
-/* The connection whose method runs; its first upvalue is the metatable, so
- * nothing is looked up by name. */
-struct weft_ws *weft_ws_self(lua_State *L, const char *call);
-
+/* The methods; their first two upvalues are "text" and "binary". */
 int weft_ws_receive(lua_State *L);
 int weft_ws_messages(lua_State *L);
-int weft_next_message(lua_State *L);
+int weft_next_message(lua_State *L); /* the third one of messages */
 int weft_ws_chunks(lua_State *L);
 int weft_ws_send(lua_State *L);
 int weft_ws_try_send(lua_State *L);

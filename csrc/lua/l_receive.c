@@ -6,6 +6,15 @@
 #include "lua/check.h"
 #include "lua/l_link.h"
 
+void
+weft_push_kind(lua_State *L, uint8_t opcode)
+{
+    if (opcode == WEFT_TEXT)
+        lua_pushliteral(L, "text");
+    else
+        lua_pushliteral(L, "binary");
+}
+
 int
 weft_ws_push_received(lua_State *L, struct weft_ws *ws,
                       enum weft_wait_kind kind)
@@ -25,7 +34,7 @@ weft_ws_push_received(lua_State *L, struct weft_ws *ws,
     }
     lua_pushlstring(L, (const char *)ev.data, ev.len);
     if (kind != WEFT_WAIT_CHUNK)
-        lua_pushstring(L, ev.opcode == WEFT_TEXT ? "text" : "binary");
+        weft_push_kind(L, ev.opcode);
     weft_link_taken(k);
     ws->instance->messages--;
     if (kind != WEFT_WAIT_CHUNK)
@@ -68,6 +77,28 @@ check_reader(lua_State *L, const struct weft_ws *ws, const char *call)
                    call);
 }
 
+/* The message that is there already, kinds from the method's upvalues. */
+static int
+push_at_once(lua_State *L, struct weft_ws *ws, enum weft_wait_kind kind)
+{
+    struct weft_event ev;
+
+    if (kind != WEFT_WAIT_RECEIVE)
+        return weft_ws_push_received(L, ws, kind);
+    switch (weft_link_next(&ws->link, &ev)) {
+    case WEFT_MORE:
+        return 0;
+    case WEFT_EVENT:
+        lua_pushlstring(L, (const char *)ev.data, ev.len);
+        lua_pushvalue(L, lua_upvalueindex(ev.opcode == WEFT_TEXT ? 1 : 2));
+        weft_link_taken(&ws->link);
+        ws->instance->messages--;
+        return 2;
+    default:
+        return weft_push_closed(L, &ws->link);
+    }
+}
+
 static int
 receive(lua_State *L, struct weft_ws *ws, double seconds,
         enum weft_wait_kind kind, const char *call)
@@ -81,7 +112,7 @@ receive(lua_State *L, struct weft_ws *ws, double seconds,
         skip_chunks(ws);
     if (I->state->task == NULL || I->state->task->cancels == 0) {
         if (!I->in_turn || !weft_turn_is_over(I)) {
-            n = weft_ws_push_received(L, ws, kind);
+            n = push_at_once(L, ws, kind);
             if (n > 0)
                 return n;
         } else if (weft_link_has_next(&ws->link)) {
@@ -104,7 +135,7 @@ receive(lua_State *L, struct weft_ws *ws, double seconds,
 int
 weft_ws_receive(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:receive");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:receive");
     double seconds = HUGE_VAL;
 
     if (!lua_isnoneornil(L, 2))
@@ -115,7 +146,7 @@ weft_ws_receive(lua_State *L)
 int
 weft_next_message(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:messages");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:messages");
 
     return receive(L, ws, HUGE_VAL, WEFT_WAIT_RECEIVE, "ws:messages");
 }
@@ -124,10 +155,10 @@ weft_next_message(lua_State *L)
 int
 weft_ws_messages(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:messages");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:messages");
 
     check_reader(L, ws, "ws:messages");
-    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_pushvalue(L, lua_upvalueindex(3));
     lua_pushvalue(L, 1);
     return 2;
 }
@@ -158,7 +189,7 @@ next_chunk(lua_State *L)
 int
 weft_ws_chunks(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:chunks");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:chunks");
 
     check_reader(L, ws, "ws:chunks");
     lua_pushboolean(L, 0);

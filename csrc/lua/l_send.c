@@ -72,11 +72,11 @@ send_borrowed(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
 /* The message is the string at that index of L. */
 static enum weft_status
 send_now(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
-         int message)
+         int message, struct weft_span bytes)
 {
     struct weft_link *k = &ws->link;
-    size_t len;
-    const char *data = lua_tolstring(L, message, &len);
+    const char *data = bytes.data;
+    size_t len = bytes.len;
 
     if (len >= BORROW_MIN && k->role == WEFT_SERVER && weft_link_is_open(k)
         && ws->writer == NULL)
@@ -163,16 +163,16 @@ wait_to_send(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
 
 /* Checks what a send takes; the message is not looked at twice. */
 static enum weft_opcode
-check_send(lua_State *L, double *seconds, const char *call)
+check_send(lua_State *L, struct weft_span *bytes, double *seconds,
+           const char *call)
 {
     enum weft_opcode opcode;
-    size_t len;
 
     opcode = weft_check_kind(L, 3, call);
     *seconds = HUGE_VAL;
     if (!lua_isnoneornil(L, 4))
         *seconds = weft_check_seconds(L, 4, HUGE_VAL, call, "timeout");
-    weft_check_message(L, 2, opcode, &len, call);
+    bytes->data = weft_check_message(L, 2, opcode, &bytes->len, call);
     return opcode;
 }
 
@@ -180,9 +180,10 @@ check_send(lua_State *L, double *seconds, const char *call)
 int
 weft_ws_send(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:send");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:send");
+    struct weft_span bytes;
     double seconds;
-    enum weft_opcode opcode = check_send(L, &seconds, "ws:send");
+    enum weft_opcode opcode = check_send(L, &bytes, &seconds, "ws:send");
     enum weft_status rc;
 
     if (ws->instance->closed)
@@ -196,7 +197,7 @@ weft_ws_send(lua_State *L)
         return wait_to_send(L, ws, opcode, seconds);
     if (weft_ws_is_full(ws) && weft_link_is_open(&ws->link))
         return wait_to_send(L, ws, opcode, seconds);
-    rc = send_now(L, ws, opcode, 2);
+    rc = send_now(L, ws, opcode, 2, bytes);
     if (rc != WEFT_OK)
         return weft_ws_push_refused(L, ws, rc, "ws:send");
     return accepted(L, ws, seconds, "ws:send");
@@ -206,16 +207,18 @@ weft_ws_send(lua_State *L)
 int
 weft_ws_try_send(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:try_send");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:try_send");
+    struct weft_span bytes;
     double seconds;
-    enum weft_opcode opcode = check_send(L, &seconds, "ws:try_send");
+    enum weft_opcode opcode = check_send(L, &bytes, &seconds,
+                                         "ws:try_send");
     enum weft_status rc;
 
     if (weft_ws_is_connecting(ws))
         return weft_push_failure(L, "connecting");
     if (weft_link_is_open(&ws->link) && weft_ws_is_full(ws))
         return weft_push_failure(L, "full");
-    rc = send_now(L, ws, opcode, 2);
+    rc = send_now(L, ws, opcode, 2, bytes);
     if (rc != WEFT_OK)
         return weft_ws_push_refused(L, ws, rc, "ws:try_send");
     if (weft_wait_blocks(L, ws->instance))
@@ -271,7 +274,7 @@ weft_ws_send_waiting(lua_State *L, struct weft_wait *w)
 int
 weft_ws_flush(lua_State *L)
 {
-    struct weft_ws *ws = weft_ws_self(L, "ws:flush");
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:flush");
     double seconds = weft_check_seconds(L, 2, HUGE_VAL, "ws:flush",
                                         "timeout");
 

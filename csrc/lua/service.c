@@ -208,7 +208,7 @@ message_event(lua_State *L, struct weft_ws *ws, int events, int self)
         return false;
     }
     lua_pushlstring(L, (const char *)ev.data, ev.len);
-    lua_pushstring(L, ev.opcode == WEFT_TEXT ? "text" : "binary");
+    weft_push_kind(L, ev.opcode);
     weft_link_taken(k);
     ws->instance->messages--;
     run_event(L, ws, 4);

@@ -129,6 +129,7 @@ enum {
  * they are set, a server's handler), 4: the server. */
 struct weft_ws {
     struct weft_link link;
+    const void *magic;   /* see weft_check_ws() */
     struct weft_instance *instance;
     uint8_t holds;
     struct weft_wait *receiver;
@@ -308,6 +309,8 @@ void weft_ws_unhold(lua_State *L, struct weft_ws *ws, uint8_t why);
 /* Pushes the next message, or the end; 0: nothing now. */
 int weft_ws_push_received(lua_State *L, struct weft_ws *ws,
                           enum weft_wait_kind kind);
+/* Pushes "text" or "binary". */
+void weft_push_kind(lua_State *L, uint8_t opcode);
 /* The handler of a connection has ended. */
 void weft_ws_handler_done(lua_State *L, struct weft_ws *ws,
                           enum weft_task_status how);

@@ -51,9 +51,10 @@ function child_process.start_after(weft, prelude, script, ...)
   for index, argument in ipairs { ... } do
     arguments[index] = quote(tostring(argument))
   end
-  -- A shell's background jobs ignore SIGINT; an interpreter at a prompt does not.
+  -- A shell's background jobs ignore SIGINT, what a test runner starts may
+  -- ignore SIGPIPE; an interpreter at a prompt does neither.
   local inner = ("%s; echo $$ >%s.pid; exec %s %s.lua %s"):format(prelude, base, LUA, base, table.concat(arguments, " "))
-  local limited = ("timeout -s KILL %d env --default-signal=INT,QUIT sh -c %s"):format(patience(20), quote(inner))
+  local limited = ("timeout -s KILL %d env --default-signal=INT,QUIT,PIPE sh -c %s"):format(patience(20), quote(inner))
   os.execute(("( %s >%s.out 2>&1 </dev/null; echo $? >%s.part; mv %s.part %s.status ) >/dev/null 2>&1 &"):format(
     limited, base, base, base, base))
   return self
