@@ -134,6 +134,8 @@ accepted(lua_State *L, struct weft_ws *ws, double seconds, const char *call)
     if (weft_wait_blocks(L, ws->instance)) {
         weft_link_flush(&ws->link);
         weft_ws_return_borrowed(L, ws->instance);
+        if (ws->link.write_dead || ws->link.state == WEFT_LINK_CLOSED)
+            return weft_push_closed(L, &ws->link);
         return flush_wait(L, ws, seconds, call);
     }
     lua_pushboolean(L, 1);
