@@ -103,6 +103,12 @@ local function new_world(t)
     end
   end
 
+  function world.abort_all()
+    for ws in pairs(world.seen) do
+      ws:abort()
+    end
+  end
+
   return world
 end
 
@@ -147,6 +153,7 @@ local function chaotic_client(t, world, servers)
     if random(4) == 1 then
       local other
       ws, other = t.weft.pair(options, random_options())
+      world.seen[other] = true
       t.weft.spawn(world.act, other, random(10))
     else
       options.timeout = 0.2
@@ -154,6 +161,7 @@ local function chaotic_client(t, world, servers)
       ws = t.weft.connect(one_of(servers):url(), options)
     end
     if ws then
+      world.seen[ws] = true
       pcall(world.act, ws, random(15))
     end
     t.weft.sleep(0)
@@ -166,8 +174,9 @@ describe("a world in which anything happens", function()
       math.randomseed(seed)
       local world = new_world(t)
       local servers = { chaotic_server(t, world), chaotic_server(t, world), chaotic_server(t, world) }
-      for _ = 1, 10 do
-        t:spawn(chaotic_client, t, world, servers)
+      local clients = {}
+      for i = 1, 10 do
+        clients[i] = t:spawn(chaotic_client, t, world, servers)
       end
       while t.weft.now() < world.deadline do
         t.weft.sleep(random() * 0.05)
@@ -176,9 +185,13 @@ describe("a world in which anything happens", function()
         servers[i] = chaotic_server(t, world)
         collectgarbage()
       end
-      for ws in pairs(world.seen) do
-        ws:abort()
+      while #clients > 0 do -- they may be waiting for what never comes
+        world.abort_all()
+        if clients[#clients]:join(0.001) then
+          clients[#clients] = nil
+        end
       end
+      world.abort_all()
       for _, server in ipairs(servers) do
         server:close(0)
       end

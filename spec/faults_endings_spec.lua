@@ -77,6 +77,36 @@ describe("a peer that closes meanwhile", function()
     assert.same({ nil, "closed", 1006, "" }, result)
     assert.equal("reset", ws.close_cause)
   end))
+
+  --- A client on the main thread, and its raw server.
+  local function connected(t)
+    local peer
+    local port = t:serve_upgraded(function(raw)
+      peer = raw
+    end)
+    local ws = t:connect(port)
+    return ws, t:wait_until(function()
+      return peer
+    end)
+  end
+
+  it("is noticed by a send that finds the pipe broken, before any receive", case.blocking(function(t)
+    local ws, peer = connected(t)
+    peer:close()
+    os.execute "sleep 0.05" -- its FIN comes, and nobody reads it
+    assert.is_true(ws:send "answered by a reset")
+    os.execute "sleep 0.05"
+    assert.same({ nil, "closed", 1006, "" }, { ws:send "into a broken pipe" })
+  end))
+
+  it("by a reset is told as one, though a send notices it first", case.blocking(function(t)
+    local ws, peer = connected(t)
+    peer:reset()
+    os.execute "sleep 0.05"
+    assert.same({ nil, "closed", 1006, "" }, { ws:send "x" })
+    assert.same({ nil, "closed", 1006, "" }, { ws:receive(5) })
+    assert.equal("reset", ws.close_cause)
+  end))
 end)
 
 -- Libraries whose close() waits for the peer's answer wait for ever.

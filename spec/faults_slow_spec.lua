@@ -1,6 +1,7 @@
 -- Known faults of other libraries: clocks that take slowness for death.
 local case = require "support.case"
 local frame = require "support.frame"
+local patience = require "support.patience"
 
 local client = frame.client
 local MEBI = 1024 * 1024
@@ -9,15 +10,15 @@ local MEBI = 1024 * 1024
 -- reading a large message: its pong comes after, and so does our ping.
 describe("a 16 MiB message to a slow reader", function()
   it("outlives ping_timeout: progress of output counts as life", case(function(t)
-    local listening = t:listen { ping_interval = 0.1, ping_timeout = 0.3 }
+    local listening = t:listen { ping_interval = patience(0.1), ping_timeout = patience(0.4) }
     local raw = t:upgrade(listening, { receive_buffer = 65536 })
     local ws = t:accepted()
     assert(ws:send(("x"):rep(16 * MEBI), "binary"))
     local total = 16 * MEBI + 10
     local got, begin = 0, t.weft.now()
-    while t.weft.now() - begin < 1.2 do
-      got = got + #raw:receive(math.min(131072, total - got))
-      t.weft.sleep(0.02)
+    while t.weft.now() - begin < patience(1) do
+      got = got + #raw:receive(math.min(262144, total - got))
+      t.weft.sleep(patience(0.02))
     end
     assert.equal("open", ws.state)
     assert.is_true(got < total)
@@ -29,7 +30,7 @@ describe("a 16 MiB message to a slow reader", function()
   end))
 
   it("arrives when a weft reads it piece by piece", case(function(t)
-    local keepalive = { ping_interval = 0.1, ping_timeout = 0.3, max_message = 32 * MEBI }
+    local keepalive = { ping_interval = patience(0.1), ping_timeout = patience(0.3), max_message = 32 * MEBI }
     local near, far = t:both(keepalive, keepalive)
     t:spawn(function()
       assert(near:send(("0123456789abcdef"):rep(MEBI), "binary"))
@@ -52,7 +53,7 @@ end)
 describe("a handler that only sends and sleeps", function()
   it("is kept through five ping intervals", case(function(t)
     local finished
-    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.05, websocket = function(ws)
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.25, websocket = function(ws)
       assert(ws:send "before")
       t.weft.sleep(0.4)
       assert(ws:send "after")
@@ -77,8 +78,8 @@ describe("a handler that only sends and sleeps", function()
   end))
 
   it("that does not even send is kept too", case(function(t)
-    local quick = { ping_interval = 0.05, ping_timeout = 0.1 }
-    local ws = t:connect(t:server { ping_interval = 0.05, ping_timeout = 0.1, websocket = function(ws)
+    local quick = { ping_interval = 0.05, ping_timeout = 0.25 }
+    local ws = t:connect(t:server { ping_interval = 0.05, ping_timeout = 0.25, websocket = function(ws)
       t.weft.sleep(0.4)
       ws:send(ws.state)
     end }, quick)

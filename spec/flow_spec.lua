@@ -219,7 +219,7 @@ describe("a connection that nobody receives from", function()
   end))
 
   it("keeps its keepalive clock still while reading is stopped", case(function(t)
-    local listening = t:listen { ping_interval = 0.05, ping_timeout = 0.05, receive_buffer = 16384 }
+    local listening = t:listen { ping_interval = 0.05, ping_timeout = 0.25, receive_buffer = 16384 }
     local raw = t:upgrade(listening, { send_buffer = 16384 })
     local ws = t:accepted()
     local total, sent = 300, 0
@@ -253,12 +253,12 @@ describe("a reader that takes nothing", function()
   end))
 
   it("is kept as long as it takes a little", case(function(t)
-    local ws, raw = slow_reader(t, { write_timeout = 0.3 })
+    local ws, raw = slow_reader(t, { write_timeout = patience(0.3) })
     assert(ws:try_send(("x"):rep(8 * MEBI), "binary"))
     local got, begin = 0, t.weft.now()
-    while t.weft.now() - begin < 0.8 do
+    while t.weft.now() - begin < patience(0.8) do
       got = got + #raw:receive(65536)
-      t.weft.sleep(0.01)
+      t.weft.sleep(patience(0.01))
     end
     assert.equal("open", ws.state)
     assert.equal(8 * MEBI + 10 - got, #raw:receive(8 * MEBI + 10 - got))
@@ -279,15 +279,15 @@ describe("idle_timeout", function()
   end))
 
   it("is put off by messages that come in, and by ones that go out", case(function(t)
-    local raw = t:upgrade(t:server { idle_timeout = 0.1 })
+    local raw = t:upgrade(t:server { idle_timeout = 0.25 })
     local ws = t:accepted()
-    for _ = 1, 6 do
-      t.weft.sleep(0.04)
+    for _ = 1, 4 do
+      t.weft.sleep(0.08)
       raw:send(client.text "in")
       assert.equal("in", (ws:receive()))
     end
-    for _ = 1, 6 do
-      t.weft.sleep(0.04)
+    for _ = 1, 4 do
+      t.weft.sleep(0.08)
       ws:send "out"
       assert.equal("out", (raw:message()))
     end
@@ -307,7 +307,7 @@ describe("the keepalive", function()
   end))
 
   it("keeps a peer that answers, and measures its latency", case(function(t)
-    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.1 })
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.5 })
     local ws = t:accepted()
     assert.is_nil(ws.latency)
     for _ = 1, 5 do
@@ -329,7 +329,7 @@ describe("the keepalive", function()
   end))
 
   it("takes any byte for life, half a frame too", case(function(t)
-    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.1 })
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.25 })
     local ws = t:accepted()
     local message = client.text "a byte now and then"
     for at = 1, #message do
@@ -341,7 +341,7 @@ describe("the keepalive", function()
   end))
 
   it("between two wefts keeps both ends, though nobody receives", case(function(t)
-    local quick = { ping_interval = 0.05, ping_timeout = 0.2 }
+    local quick = { ping_interval = 0.05, ping_timeout = 0.25 }
     local near, far = t:both(quick, quick)
     t.weft.sleep(0.4)
     assert.same({ "open", "open" }, { near.state, far.state })

@@ -105,6 +105,7 @@ struct weft_link {
     bool drain;       /* somebody waits for the backlog to shrink */
     bool reading_over; /* nothing more will be received */
     bool write_dead;  /* the socket takes nothing any more */
+    bool was_reset;   /* as a send was told, so that no read will be */
     bool head_only;   /* a response to HEAD */
     bool clean;       /* close frames went both ways */
     enum weft_status fault; /* of the peer, not yet acted upon */

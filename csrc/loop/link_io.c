@@ -56,7 +56,9 @@ weft_link_receive(struct weft_link *k, void *to, size_t len)
 static void
 input_ended(struct weft_link *k, long n)
 {
-    if (n == 0)
+    if (n == 0 && k->was_reset)
+        weft_link_finish(k, WEFT_CAUSE_RESET, strerror(ECONNRESET));
+    else if (n == 0)
         weft_link_finish(k, WEFT_CAUSE_EOF,
                          "the peer went without a close frame");
     else
@@ -233,6 +235,7 @@ output_broken(struct weft_link *k, long error)
     struct weft_outq *out = &k->session.out;
 
     k->write_dead = true;
+    k->was_reset = error == -ECONNRESET;
     weft_outq_deinit(out);
     k->stalled = 0;
     weft_link_mark(k);

@@ -29,7 +29,6 @@ init_lists(struct weft_instance *I)
     weft_list_init(&I->idle);
     weft_list_init(&I->tasks);
     weft_list_init(&I->signals);
-    weft_list_init(&I->descriptors);
     weft_list_init(&I->servers);
     I->signal_fd = -1;
     I->signal_watch.watch.fd = -1;
@@ -255,31 +254,34 @@ core_sleep(lua_State *L)
 }
 
 void
-weft_fd_release(struct weft_user_watch *watch)
+weft_descriptor_free(struct weft_instance *I, struct weft_descriptor *d)
 {
-    weft_node_unlink(&watch->work.node);
-    close(watch->watch.fd);
-    weft_free(watch);
+    weft_loop_watch(&I->loop, &d->watch, 0);
+    if (d->watch.watch.fd >= 0)
+        close(d->watch.watch.fd);
+    weft_free(d);
 }
 
 /* A watch of our own on a copy of the descriptor: two tasks may wait for one,
- * and the user may close it meanwhile. */
-static struct weft_user_watch *
-watch_copy(struct weft_instance *I, int fd, uint8_t wanted, int *error)
+ * and the user may close it meanwhile.  NULL: errno says why. */
+static struct weft_descriptor *
+watch_copy(struct weft_wait *w, int fd, uint8_t wanted)
 {
-    struct weft_user_watch *u = weft_zalloc(sizeof(*u));
+    struct weft_descriptor *d = weft_zalloc(sizeof(*d));
+    int error;
 
-    *error = ENOMEM;
-    if (u == NULL)
+    if (d == NULL) {
+        errno = ENOMEM;
         return NULL;
-    u->watch.fd = dup(fd);
-    if (u->watch.fd >= 0
-        && weft_loop_watch(&I->loop, u, wanted) == WEFT_OK)
-        return u;
-    *error = errno;
-    if (u->watch.fd >= 0)
-        close(u->watch.fd);
-    weft_free(u);
+    }
+    d->wait = w;
+    d->watch.watch.fd = dup(fd);
+    if (d->watch.watch.fd >= 0
+        && weft_loop_watch(&w->instance->loop, &d->watch, wanted) == WEFT_OK)
+        return d;
+    error = errno;
+    weft_descriptor_free(w->instance, d);
+    errno = error;
     return NULL;
 }
 
@@ -301,26 +303,22 @@ static int
 core_wait(lua_State *L)
 {
     struct weft_instance *I = weft_check_instance(L, 1);
-    int fd = (int)luaL_checkinteger(L, 2), error;
+    int fd = (int)luaL_checkinteger(L, 2);
     uint8_t wanted = check_mode(L, 3);
     double seconds = luaL_optnumber(L, 4, HUGE_VAL);
     struct weft_wait *w = weft_wait_begin(L, I, "weft.wait");
-    struct weft_user_watch *u;
 
     if (w == NULL)
         return weft_push_failure(L, "cancelled");
-    u = watch_copy(I, fd, wanted, &error);
-    if (u == NULL && error == EPERM) { /* a regular file is always ready */
-        lua_pushvalue(L, 3);
+    w->descriptor = watch_copy(w, fd, wanted);
+    if (w->descriptor == NULL && errno == EPERM) {
+        lua_pushvalue(L, 3); /* a regular file is always ready */
         return 1;
     }
-    if (u == NULL)
+    if (w->descriptor == NULL)
         return weft_raise(L, "weft.wait: descriptor %d: %s", fd,
-                          strerror(error));
+                          strerror(errno));
     w->kind = WEFT_WAIT_FD;
-    w->watch = u;
-    w->ready = wanted;
-    weft_list_add(&I->descriptors, &w->node);
     return weft_wait_park(L, w, seconds);
 }
 

@@ -80,7 +80,7 @@ struct weft_wait {
     uint32_t allow;
     int signal;
     struct weft_ping *ping;  /* heap, for WEFT_WAIT_PING */
-    struct weft_user_watch *watch; /* heap, for WEFT_WAIT_FD */
+    struct weft_descriptor *descriptor; /* heap, for WEFT_WAIT_FD */
     uint8_t ready;           /* what the watch reported */
 };
 
@@ -175,7 +175,6 @@ struct weft_instance {
     struct weft_node idle;    /* pooled tasks */
     struct weft_node tasks;   /* every live task */
     struct weft_node signals; /* WEFT_WAIT_SIGNAL */
-    struct weft_node descriptors; /* WEFT_WAIT_FD */
     struct weft_node servers; /* every server that is not collected */
     uint32_t task_count, server_count, event_count, closing_count;
     struct weft_wait main;    /* the main thread's */
@@ -280,8 +279,14 @@ void weft_report(lua_State *L, struct weft_instance *I);
 void weft_push_task_error(lua_State *L, const struct weft_task *t);
 void weft_task_register(lua_State *L); /* types and functions of task.c */
 
-/* Closes the descriptor of a WEFT_WAIT_FD and frees it. (l_loop.c) */
-void weft_fd_release(struct weft_user_watch *watch);
+/* A copy of a user's descriptor that a wait watches. */
+struct weft_descriptor {
+    struct weft_user_watch watch;
+    struct weft_wait *wait;
+};
+
+/* Stops watching, closes the copy and frees it. (l_loop.c) */
+void weft_descriptor_free(struct weft_instance *I, struct weft_descriptor *d);
 
 /* ---- turn.c */
 

@@ -37,22 +37,13 @@ wake_timers(struct weft_instance *I)
 static void
 watch_ready(struct weft_instance *I, struct weft_user_watch *u)
 {
-    struct weft_node *n;
-
     if (u == &I->signal_watch) {
         u->ready = 0;
         weft_signal_service(I);
         return;
     }
-    n = I->descriptors.next;
-    for (; n != &I->descriptors; n = n->next) {
-        struct weft_wait *w = WEFT_CONTAINER(n, struct weft_wait, node);
-
-        if (w->watch == u) {
-            weft_wake(w, WEFT_DONE);
-            return;
-        }
-    }
+    weft_wake(WEFT_CONTAINER(u, struct weft_descriptor, watch)->wait,
+              WEFT_DONE);
 }
 
 static void

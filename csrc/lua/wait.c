@@ -127,11 +127,10 @@ weft_wait_end(struct weft_wait *w, enum weft_outcome outcome)
     }
     if (w->ping != NULL)
         weft_node_unlink(&w->ping->node);
-    if (w->watch != NULL) {
-        w->ready = w->watch->ready;
-        weft_loop_watch(&w->instance->loop, w->watch, 0);
-        weft_fd_release(w->watch);
-        w->watch = NULL;
+    if (w->descriptor != NULL) {
+        w->ready = w->descriptor->watch.ready;
+        weft_descriptor_free(w->instance, w->descriptor);
+        w->descriptor = NULL;
     }
 }
 

@@ -21,7 +21,7 @@
 ---| "eof" TCP ended without a close frame
 ---| "tls" for a later version
 ---| "shutdown" server:close
----| "cancelled" ws:abort, or a cancelled task
+---| "cancelled" the handler was cancelled, or the instance closed
 ---| "collected" nothing referred to it any more
 
 --- Called instead of a coroutine, each as a task of its own that may wait; the
