@@ -272,3 +272,53 @@ describe("a connection that nothing but a wait refers to", function()
     end, "the opening"))
   end))
 end)
+
+describe("a connection that is over", function()
+  local function echo(ws, message)
+    ws:send(message)
+  end
+  -- each makes the option `websocket`, and shows its connections to note()
+  local ways = {
+    ["its handler returned"] = function(note)
+      return function(ws)
+        return case.echo(note(ws))
+      end
+    end,
+    ["its handler failed"] = function(note)
+      return function(ws)
+        echo(note(ws), ws:receive())
+        error "as it should"
+      end
+    end,
+    ["its events"] = function(note)
+      return { open = note, message = echo }
+    end,
+  }
+  for what, way in pairs(ways) do
+    it("is let go by its server after " .. what, case(function(t)
+      local seen, count = setmetatable({}, { __mode = "k" }), 0
+      local room = t.weft.room()
+      local listening = t:listen { websocket = way(function(ws)
+        seen[ws], count = true, count + 1
+        room:join(ws)
+        return ws
+      end) }
+      local payload = ("x"):rep(20000) -- large enough to be lent to the kernel
+      for _ = 1, 5 do
+        local ws = t:connect(listening)
+        ws:send(payload)
+        assert.is_true(ws:receive() == payload)
+        ws:close()
+      end
+      t:wait_until(function()
+        return listening:count() == 0
+      end, "the last end")
+      t:reports()
+      assert.equal(5, count)
+      t:wait_until(function()
+        collectgarbage()
+        return next(seen) == nil
+      end, "the collection of the last connection")
+    end))
+  end
+end)

@@ -332,3 +332,73 @@ describe("a peer that goes", function()
     assert.same({ "connected\nclosed\n", 0 }, { child:wait() })
   end, 30))
 end)
+
+-- The youngest objects are finalized first: what an older finalizer finds.
+describe("a Lua state that is closed in mid-connection", function()
+  it("with a finalizer that runs after weft's own ends quietly", case(function(t)
+    local output, status = child_process.start(t.weft, [[
+      local weft, server, ws, far, room, queue, task, writer
+      LAST = setmetatable({}, { __gc = function() -- older than the library: runs when all of it is finalized
+        local url = server:url()
+        local calls = {
+          weft.step, weft.run, weft.timeout, weft.fd, function() weft.sleep(0) end, function() weft.spawn(print) end,
+          function() weft.connect(url) end, function() weft.listen { port = 0, websocket = print } end,
+          function() server:close() end, function() server:count() end, function() server:stats() end,
+          function() for one in server:connections() do one:abort() end end,
+          function() room:send "x" end, function() room:join(ws) end, function() room:leave(ws) end,
+          function() room:members() end, function() queue:put(1) end, function() queue:take() end,
+          function() task:cancel() end, function() task:join() end, function() writer:write "x" end,
+          function() writer:close() end, weft.close,
+        }
+        for _, one in ipairs { ws, far } do
+          for _, name in ipairs { "receive", "flush", "ping", "wait_closed", "chunks", "writer", "close", "abort" } do
+            calls[#calls + 1] = function() one[name](one) end
+          end
+          calls[#calls + 1] = function() one:send "x" end
+          calls[#calls + 1] = function() one:try_send(("x"):rep(100000), "binary") end
+          calls[#calls + 1] = function() return one.request, one.latency, one.buffered, tostring(one) end
+        end
+        for _, call in ipairs(calls) do pcall(call) end
+        print(ws.state, far.state, pcall(weft.step))
+      end })
+      weft = require "weft"
+      server = assert(weft.listen { port = 0, websocket = function(other)
+        far = other
+        for message in other:messages() do other:send(message) end
+      end })
+      ws = assert(weft.connect(server:url()))
+      assert(ws:send "hello" and ws:receive() == "hello")
+      room, queue = weft.room(), weft.queue(1)
+      room:join(ws)
+      task = weft.spawn(function() ws:receive() end)
+      writer = ws:writer()
+      writer:write "unfinished"
+      weft.step(0.01)
+    ]]):wait()
+    assert.matches("^closed\tclosed\tfalse\t[^\n]*this weft instance is closed\n$", output)
+    assert.equal(0, status)
+  end, 30))
+end)
+
+-- A reset gives ECONNRESET once; only the write after it meets a broken pipe.
+describe("a peer that is gone", function()
+  it("does not kill a process that goes on writing", case(function(t)
+    local port = t:serve_upgraded(function(raw)
+      raw:close()
+    end)
+    local output, status = child_process.start(t.weft, [[
+      local weft = require "weft"
+      local ws = assert(weft.connect("ws://127.0.0.1:" .. arg[1]))
+      local function busy() -- the loop does not turn meanwhile
+        local over = weft.now() + 0.1
+        repeat until weft.now() > over
+      end
+      busy()
+      ws:send "is answered by a reset"
+      busy()
+      ws:send "into a broken pipe"
+      print((select(2, ws:receive())))
+    ]], port):wait()
+    assert.same({ "closed\n", 0 }, { output, status })
+  end, 30))
+end)

@@ -186,6 +186,7 @@ weft_link_deinit(struct weft_link *k)
     *k = (struct weft_link){ .state = WEFT_LINK_CLOSED, .cause = k->cause };
     k->watch.fd = -1;
     k->close_code = 1006;
+    k->latency = -1;
 }
 
 static enum weft_cause

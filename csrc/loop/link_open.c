@@ -191,7 +191,6 @@ weft_link_accept(struct weft_link *k, struct weft_span protocol,
         return rc;
     }
     if (k->listener != NULL)
-        if (k->listener != NULL)
         k->listener->upgraded++;
     weft_link_mark_dirty(k);
     return WEFT_OK;
@@ -212,7 +211,6 @@ refuse(struct weft_link *k)
         return;
     }
     if (k->listener != NULL)
-        if (k->listener != NULL)
         k->listener->refused++;
     k->error = "handshake";
     weft_link_blame(k, WEFT_CAUSE_PROTOCOL, why->why);

@@ -50,17 +50,8 @@ weft_ws_push_received(lua_State *L, struct weft_ws *ws,
 static void
 skip_chunks(struct weft_ws *ws)
 {
-    struct weft_link *k = &ws->link;
-    struct weft_event ev;
-
-    while (ws->streaming && weft_link_next(k, &ev) == WEFT_EVENT
-           && ev.type == WEFT_EVENT_CHUNK) {
-        weft_link_taken(k);
-        if (ev.last)
-            ws->streaming = false;
-    }
     if (ws->streaming)
-        weft_link_stream(k, false); /* skips what is still to come */
+        weft_link_stream(&ws->link, false);
     ws->streaming = false;
 }
 
@@ -108,7 +99,7 @@ receive(lua_State *L, struct weft_ws *ws, double seconds,
     int n;
 
     check_reader(L, ws, call);
-    if (kind == WEFT_WAIT_RECEIVE && ws->streaming)
+    if (kind == WEFT_WAIT_RECEIVE)
         skip_chunks(ws);
     if (I->state->task == NULL || I->state->task->cancels == 0) {
         if (!I->in_turn || !weft_turn_is_over(I)) {
@@ -163,7 +154,7 @@ weft_ws_messages(lua_State *L)
     return 2;
 }
 
-/* The iterator of ws:chunks(); upvalue 2: whether it has begun. */
+/* The iterator of ws:chunks(); upvalue 1: whether it has begun. */
 static int
 next_chunk(lua_State *L)
 {
@@ -177,8 +168,7 @@ next_chunk(lua_State *L)
     } else {
         lua_pushboolean(L, 1);
         lua_replace(L, lua_upvalueindex(1));
-        if (ws->streaming)
-            skip_chunks(ws);
+        skip_chunks(ws);
         ws->streaming = true;
         weft_link_stream(&ws->link, true);
     }
