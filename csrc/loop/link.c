@@ -209,6 +209,7 @@ weft_link_fail(struct weft_link *k, enum weft_status fault)
 {
     k->fault = WEFT_OK;
     k->reading_over = true;
+    k->loop->now = weft_now();
     weft_link_blame(k, fault_cause(fault), weft_status_text(fault));
     weft_session_fail(&k->session, fault);
     weft_room_leave_all(k);
@@ -236,6 +237,7 @@ weft_link_close(struct weft_link *k, unsigned code, struct weft_span reason,
     }
     if (k->session.close_sent)
         return;
+    k->loop->now = weft_now(); /* the caller may have taken its time */
     weft_link_blame(k, cause, NULL);
     if (weft_session_close(&k->session, code, reason.data, reason.len)
         == WEFT_E_MEMORY) {

@@ -135,6 +135,7 @@ struct weft_link {
     int64_t latency;      /* its last round trip; below zero: none */
     uint64_t ping_count;
     struct weft_node pings; /* struct weft_ping, oldest first */
+    bool ending_sent;     /* all output behind which it ends is sent */
     size_t discarded;
 
     /* the end */

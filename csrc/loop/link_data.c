@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
+#include "net/sock.h"
 #include "loop/room.h"
 
 struct entry {
@@ -375,7 +376,7 @@ weft_link_ping(struct weft_link *k, struct weft_ping *p)
     rc = weft_session_ping(&k->session, p->payload, p->len);
     if (rc != WEFT_OK)
         return rc;
-    p->sent = k->loop->now;
+    p->sent = k->loop->now = weft_now();
     p->round_trip = -1;
     weft_list_add(&k->pings, &p->node);
     weft_link_mark_dirty(k);

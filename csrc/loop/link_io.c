@@ -12,7 +12,6 @@
 enum {
     DISCARD_MAX = 1024 * 1024, /* bytes thrown away while lingering */
     SPANS = 64,
-    SLICE_MIN = 8 * 1024,
     SPARE_CAP_MAX = 64 * 1024,
     ALIGN = 64,
 };
@@ -132,13 +131,16 @@ read_into_arena(struct weft_link *k)
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
         return;
     }
-    if (left < SLICE_MIN) {
+    if (left < WEFT_SLICE_MIN) {
         if (k->watch.fd < 0)
             weft_pair_watch(k);
         return; /* level-triggered: it is ready in the next turn too */
     }
     if (limit > left)
         limit = left;
+    if (limit > loop->share)
+        limit = loop->share;
+    loop->reads++;
     n = weft_link_receive(k, to, limit);
     if (n == -EAGAIN)
         return;
@@ -294,10 +296,20 @@ send_some(struct weft_link *k)
     return true;
 }
 
+static int64_t
+later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* All is sent: is the connection to end? (7.1.1) */
 static void
 output_done(struct weft_link *k)
 {
+    if (k->ending != 0 && !k->ending_sent) {
+        k->ending_sent = true; /* close_timeout counts from here */
+        k->ending = later_of(k->ending, k->loop->now);
+    }
     if (k->state == WEFT_LINK_LINGER) {
         if (k->watch.fd >= 0)
             weft_sock_shutdown_write(k->watch.fd);

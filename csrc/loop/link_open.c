@@ -117,7 +117,7 @@ static void
 end_with_answer(struct weft_link *k)
 {
     k->state = WEFT_LINK_LINGER;
-    k->ending = k->loop->now;
+    k->ending = k->loop->now = weft_now();
     k->reading_over = true;
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
     weft_link_mark_dirty(k);

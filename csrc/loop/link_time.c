@@ -40,6 +40,16 @@ keepalive_deadline(const struct weft_link *k)
     return after(k->life, c->ping_interval);
 }
 
+/* Output that still makes progress is no part of the closing handshake. */
+static int64_t
+closing_deadline(const struct weft_link *k)
+{
+    int64_t since = k->stalled != 0 ? later(k->ending, k->stalled)
+                                    : k->ending;
+
+    return after(since, k->config->close_timeout);
+}
+
 static int64_t
 deadline(const struct weft_link *k)
 {
@@ -62,7 +72,7 @@ deadline(const struct weft_link *k)
     if (k->stalled != 0)
         at = after(k->stalled, c->write_timeout);
     if (k->ending != 0)
-        return sooner(at, after(k->ending, c->close_timeout));
+        return sooner(at, closing_deadline(k));
     at = sooner(at, after(k->last_message, c->idle_timeout));
     return sooner(at, keepalive_deadline(k));
 }
@@ -86,8 +96,11 @@ send_keepalive(struct weft_link *k)
     uint8_t payload[8];
 
     weft_store64(payload, ++k->ping_count);
-    if (weft_session_ping(&k->session, payload, sizeof(payload)) != WEFT_OK)
+    if (weft_session_ping(&k->session, payload, sizeof(payload))
+        != WEFT_OK) {
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
         return;
+    }
     k->pinged = k->loop->now;
     weft_link_mark_dirty(k);
 }
@@ -113,7 +126,7 @@ expire_open(struct weft_link *k)
     const struct weft_config *c = k->config;
     int64_t now = k->loop->now;
 
-    if (k->ending != 0 && now >= after(k->ending, c->close_timeout)) {
+    if (k->ending != 0 && now >= closing_deadline(k)) {
         expire_ending(k);
     } else if (k->stalled != 0
                && now >= after(k->stalled, c->write_timeout)) {

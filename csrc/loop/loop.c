@@ -116,6 +116,22 @@ read_pairs(struct weft_loop *loop)
                         WEFT_READABLE | WEFT_WRITABLE);
 }
 
+/*
+ * Everybody gets as much of the arena; where it is too little for all, those
+ * who did not get any come first in the next turn.
+ */
+static void
+share_arena(struct weft_loop *loop, int ready)
+{
+    loop->arena_used = 0;
+    loop->reads = 0;
+    loop->share = ready > 0 ? WEFT_ARENA / (size_t)ready : WEFT_SLICE;
+    if (loop->share > WEFT_SLICE)
+        loop->share = WEFT_SLICE;
+    if (loop->share < WEFT_SLICE_MIN)
+        loop->share = WEFT_SLICE_MIN;
+}
+
 bool
 weft_loop_wait(struct weft_loop *loop, int64_t timeout)
 {
@@ -124,12 +140,17 @@ weft_loop_wait(struct weft_loop *loop, int64_t timeout)
 
     if (most >= 0 && (timeout < 0 || timeout > most))
         timeout = most;
-    loop->arena_used = 0;
     n = weft_poller_wait(loop->poller, timeout, loop->ready, WEFT_READY_MAX);
     loop->now = weft_now();
     loop->named = false;
-    for (int i = 0; i < n; i++)
-        dispatch(loop, loop->ready[i].watch, loop->ready[i].what);
+    share_arena(loop, n);
+    for (int i = 0; i < n; i++) {
+        const struct weft_ready *r =
+            &loop->ready[(loop->first + (uint32_t)i) % (uint32_t)n];
+
+        dispatch(loop, r->watch, r->what);
+    }
+    loop->first += loop->reads;
     read_pairs(loop);
     return n >= 0;
 }

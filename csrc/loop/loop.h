@@ -37,6 +37,7 @@ enum {
     WEFT_READY_MAX = 256, /* descriptors looked at in one turn */
     WEFT_ARENA = 512 * 1024,
     WEFT_SLICE = 64 * 1024, /* the most one link reads in one turn */
+    WEFT_SLICE_MIN = 8 * 1024,
     WEFT_SPARES = 64,
 };
 
@@ -70,6 +71,8 @@ struct weft_loop {
     struct weft_node piped;  /* ends of pairs with something to read or write */
     uint8_t *arena;          /* one turn's input; links own none of it */
     size_t arena_used;
+    size_t share;            /* of the arena for one link in this turn */
+    uint32_t first, reads;   /* where to begin among the ready; who has read */
     struct weft_buf spares[WEFT_SPARES]; /* output buffers between uses */
     int spare_count;
     struct weft_ready ready[WEFT_READY_MAX];

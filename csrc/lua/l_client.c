@@ -69,7 +69,7 @@ core_connect(lua_State *L)
     lua_pop(L, 2);
     read_request(L, 2, &r);
     ws = weft_ws_new(L, 1, I, config, WEFT_CLIENT);
-    I->loop.now = weft_loop_after(0);
+    weft_instance_touch(I);
     rc = weft_link_connect(&ws->link, host.data, port,
                            weft_nanoseconds(seconds), &r);
     if (rc != WEFT_OK) {
@@ -118,6 +118,7 @@ core_pair(lua_State *L)
     spoken = weft_list_field(L, 3, "protocols", &count);
     a = weft_ws_new(L, 1, I, client, WEFT_CLIENT);
     b = weft_ws_new(L, 1, I, server, WEFT_SERVER);
+    weft_instance_touch(I);
     rc = weft_link_pair(&a->link, &b->link, &r, spoken, count);
     if (rc != WEFT_OK)
         return weft_raise(L, "weft.pair: %s", rc == WEFT_E_MEMORY

@@ -43,7 +43,8 @@ int weft_ws_leave(lua_State *L);
 int weft_ws_ping(lua_State *L);
 
 /* A waiting writer's piece is queued. */
-void weft_writer_wrote(struct weft_writer *w, bool last);
+void weft_writer_wrote(struct weft_writer *w, bool last,
+                       struct weft_utf8 utf8);
 
 /* Adds ws:writer to the table of methods at that index. */
 void weft_writer_register(lua_State *L, int methods);

@@ -88,11 +88,12 @@ core_close(lua_State *L)
 {
     struct weft_instance *I = luaL_checkudata(L, 1, WEFT_LOOP_TYPE);
 
-    if (I->closed)
+    if (I->closed || I->closing)
         return 0;
     if (I->in_turn)
         return weft_raise(L, "weft.close: an instance cannot be closed from "
                              "inside its own turn");
+    I->closing = true;
     weft_task_close_all(L, I);
     weft_signal_end(I);
     I->closed = true;

@@ -207,6 +207,8 @@ core_cancel_handler(lua_State *L)
 
     if (ws->handler != NULL)
         weft_task_cancel(L, ws->handler);
+    if (ws->event_task != NULL)
+        weft_task_cancel(L, ws->event_task);
     return 0;
 }
 

@@ -17,7 +17,11 @@ struct room {
 static struct room *
 check_room(lua_State *L, const char *call)
 {
-    return weft_check(L, 1, WEFT_ROOM_TYPE, call);
+    struct room *r = weft_check(L, 1, WEFT_ROOM_TYPE, call);
+
+    if (r->instance == NULL)
+        weft_raise(L, "%s: the room has been collected", call);
+    return r;
 }
 
 /* A connection of the room's own instance. */
@@ -108,6 +112,7 @@ room_send(lua_State *L)
 
     if (!lua_isnoneornil(L, 4))
         except = &check_ws(L, 4, r, "room:send", "except")->link;
+    weft_instance_touch(r->instance);
     if (weft_room_send(&r->room, opcode, message, len, except, &queued,
                        &dropped)
         != WEFT_OK)
@@ -162,6 +167,7 @@ room_gc(lua_State *L)
         weft_room_leave(&r->room, k);
         release(L, WEFT_CONTAINER(k, struct weft_ws, link));
     }
+    r->instance = NULL; /* other finalizers may still come by */
     return 0;
 }
 

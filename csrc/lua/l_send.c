@@ -17,7 +17,13 @@ push_borrowed(lua_State *L, struct weft_ws *ws)
     if (lua_istable(L, -1))
         return;
     lua_pop(L, 1);
-    lua_newtable(L);
+    lua_newtable(L); /* a finalizer that runs now may send as well */
+    weft_push_anchored(L, ws->instance, &ws->borrower);
+    if (lua_istable(L, -1)) {
+        lua_remove(L, -2);
+        return;
+    }
+    lua_pop(L, 1);
     weft_anchor(L, ws->instance, &ws->borrower, -1);
 }
 
@@ -59,9 +65,10 @@ static enum weft_status
 send_borrowed(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
               int message, const char *data, size_t len)
 {
-    uint32_t place = ws->link.session.out.borrowed;
+    uint32_t place;
 
     push_borrowed(L, ws);
+    place = ws->link.session.out.borrowed;
     lua_pushvalue(L, message);
     lua_rawseti(L, -2, (lua_Integer)place); /* what can raise comes first */
     lua_pop(L, 1);
@@ -78,6 +85,7 @@ send_now(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
     const char *data = bytes.data;
     size_t len = bytes.len;
 
+    weft_instance_touch(ws->instance);
     if (len >= BORROW_MIN && k->role == WEFT_SERVER && weft_link_is_open(k)
         && ws->writer == NULL)
         return send_borrowed(L, ws, opcode, message, data, len);
@@ -111,6 +119,8 @@ flush_wait(lua_State *L, struct weft_ws *ws, double seconds,
     struct weft_link *k = &ws->link;
     struct weft_wait *w;
 
+    if (k->write_dead || k->state == WEFT_LINK_CLOSED)
+        return weft_push_closed(L, k);
     if (weft_link_backlog(k) == 0) {
         lua_pushboolean(L, 1);
         return 1;
@@ -134,8 +144,6 @@ accepted(lua_State *L, struct weft_ws *ws, double seconds, const char *call)
     if (weft_wait_blocks(L, ws->instance)) {
         weft_link_flush(&ws->link);
         weft_ws_return_borrowed(L, ws->instance);
-        if (ws->link.write_dead || ws->link.state == WEFT_LINK_CLOSED)
-            return weft_push_closed(L, &ws->link);
         return flush_wait(L, ws, seconds, call);
     }
     lua_pushboolean(L, 1);
@@ -197,7 +205,7 @@ weft_ws_send(lua_State *L)
                    : weft_raise(L, "ws:send: cannot wait here");
     if (weft_ws_is_connecting(ws))
         return wait_to_send(L, ws, opcode, seconds);
-    if (weft_ws_is_full(ws) && weft_link_is_open(&ws->link))
+    if (weft_link_is_open(&ws->link) && weft_ws_is_full(ws))
         return wait_to_send(L, ws, opcode, seconds);
     rc = send_now(L, ws, opcode, 2, bytes);
     if (rc != WEFT_OK)
@@ -254,6 +262,10 @@ weft_ws_send_waiting(lua_State *L, struct weft_wait *w)
     struct weft_ws *ws = w->u.ws;
     enum weft_status rc;
 
+    if (!weft_wait_stands(w)) {
+        weft_wake(w, WEFT_CANCELLED);
+        return true;
+    }
     if (weft_ws_is_connecting(ws))
         return false;
     if (!weft_link_is_open(&ws->link)) {
@@ -267,7 +279,7 @@ weft_ws_send_waiting(lua_State *L, struct weft_wait *w)
     if (rc == WEFT_E_MEMORY)
         weft_link_abort(&ws->link, WEFT_CAUSE_ERROR, "out of memory");
     if (rc == WEFT_OK && w->kind == WEFT_WAIT_WRITE)
-        weft_writer_wrote(w->writer, w->last);
+        weft_writer_wrote(w->writer, w->last, w->utf8);
     weft_wake(w, rc == WEFT_OK ? WEFT_DONE : WEFT_CLOSED);
     return true;
 }

@@ -39,10 +39,11 @@ check_text(lua_State *L, const struct weft_writer *w, const char *data,
 
 /* A piece of the message is queued. */
 void
-weft_writer_wrote(struct weft_writer *w, bool last)
+weft_writer_wrote(struct weft_writer *w, bool last, struct weft_utf8 utf8)
 {
     struct weft_ws *ws = w->ws;
 
+    w->utf8 = utf8;
     ws->writer = last ? NULL : w;
     w->done = last;
     if (last && !weft_list_empty(&ws->senders))
@@ -79,6 +80,7 @@ static int
 write_piece(lua_State *L, struct weft_writer *w, const char *data,
             size_t len, bool last, double seconds, const char *call)
 {
+    struct weft_utf8 after = check_text(L, w, data, len);
     struct weft_ws *ws = w->ws;
     struct weft_wait *wait;
     enum weft_status rc;
@@ -86,9 +88,10 @@ write_piece(lua_State *L, struct weft_writer *w, const char *data,
     if (!weft_link_is_open(&ws->link) && !weft_ws_is_connecting(ws))
         return weft_push_closed(L, &ws->link);
     if (!must_wait(w)) {
+        weft_instance_touch(ws->instance);
         rc = weft_link_write(&ws->link, w->opcode, data, len, last);
         if (rc == WEFT_OK)
-            weft_writer_wrote(w, last);
+            weft_writer_wrote(w, last, after);
         return push_result(L, ws, rc);
     }
     if (seconds <= 0)
@@ -103,6 +106,7 @@ write_piece(lua_State *L, struct weft_writer *w, const char *data,
     wait->data = data;
     wait->len = len;
     wait->last = last;
+    wait->utf8 = after;
     ws->link.drain = true;
     /* in the middle of its message it comes before all others */
     weft_list_add(ws->writer == w ? ws->senders.next : &ws->senders,
@@ -122,7 +126,6 @@ writer_write(lua_State *L)
 
     if (w->done)
         return weft_raise(L, "writer:write: the message was closed");
-    w->utf8 = check_text(L, w, data, len);
     return write_piece(L, w, data, len, false, seconds, "writer:write");
 }
 

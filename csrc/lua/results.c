@@ -15,7 +15,7 @@ push_true(lua_State *L)
 static int
 push_joined(lua_State *L, struct weft_task *t)
 {
-    int n, top;
+    int n;
 
     if (t->status == WEFT_TASK_CANCELLED)
         return weft_push_failure(L, "cancelled");
@@ -25,13 +25,17 @@ push_joined(lua_State *L, struct weft_task *t)
         return 3;
     }
     n = lua_gettop(t->thread);
-    top = lua_gettop(L);
-    luaL_checkstack(L, n + 1, "too many results");
+    if (!lua_checkstack(L, n + 1) || !lua_checkstack(t->thread, 1)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "too many results");
+        return 2;
+    }
     lua_pushboolean(L, 1);
-    for (int i = 1; i <= n; i++)
+    for (int i = 1; i <= n; i++) { /* one by one: one place there is enough */
         lua_pushvalue(t->thread, i);
-    lua_xmove(t->thread, L, n);
-    return lua_gettop(L) - top;
+        lua_xmove(t->thread, L, 1);
+    }
+    return n + 1;
 }
 
 static int

@@ -156,6 +156,10 @@ deliver(lua_State *L, struct weft_ws *ws)
                 weft_wake(w, WEFT_DONE);
             return;
         }
+        if (!weft_wait_stands(w)) {
+            weft_wake(w, WEFT_CANCELLED);
+            return;
+        }
         lua_pushvalue(w->thread, 1); /* the call's self: keeps ws alive */
         lua_xmove(w->thread, L, 1);
         n = weft_ws_push_received(L, ws, w->kind);
@@ -298,6 +302,8 @@ run_events(lua_State *L, struct weft_ws *ws)
     ws->in_events = false;
     if (!ws->event_running) {
         weft_link_want(&ws->link, true);
+        if (ws->event_closed && ws->server != NULL)
+            weft_server_note_late(ws->server, ws, false);
         if (ws->event_closed)
             weft_ws_unhold(L, ws, WEFT_HOLD_EVENTS);
     }
@@ -307,6 +313,7 @@ void
 weft_ws_event_done(lua_State *L, struct weft_ws *ws, bool failed)
 {
     ws->event_running = false;
+    ws->event_task = NULL;
     if (failed) {
         ws->event_failed = true;
         close_plainly(ws, 1011, WEFT_CAUSE_ERROR);
@@ -378,6 +385,14 @@ serve_senders(lua_State *L, struct weft_ws *ws)
     ws->link.drain = drain;
 }
 
+/* Whether code of the user's still runs, or will, for a closed connection. */
+static bool
+is_at_work(const struct weft_ws *ws)
+{
+    return ws->handler != NULL
+           || (ws->has_events && (ws->event_running || !ws->event_closed));
+}
+
 static void
 end(lua_State *L, struct weft_ws *ws)
 {
@@ -388,7 +403,7 @@ end(lua_State *L, struct weft_ws *ws)
     ws->ended = true;
     weft_node_unlink(&ws->borrower);
     weft_unanchor(L, I, &ws->borrower);
-    if (ws->server != NULL && ws->handler != NULL)
+    if (ws->server != NULL && is_at_work(ws))
         weft_server_note_late(ws->server, ws, true);
     else if (ws->server != NULL)
         weft_server_check_empty(ws->server);

@@ -73,6 +73,7 @@ struct weft_wait {
     } u;
     int argument;            /* stack index of the message, in thread */
     struct weft_writer *writer; /* of a WRITE */
+    struct weft_utf8 utf8;   /* where the writer's text stands after it */
     const char *data;        /* its bytes */
     size_t len;
     uint8_t opcode;
@@ -140,6 +141,7 @@ struct weft_ws {
     struct weft_node late;      /* in server->late */
     bool asked;          /* the handler was started */
     bool has_events;
+    struct weft_task *event_task; /* that runs an event now, or NULL */
     bool event_running;  /* one event at a time */
     bool in_events;      /* run_events() is at work: it sees what follows */
     bool event_opened, event_closed;
@@ -167,7 +169,7 @@ struct weft_server {
 struct weft_instance {
     struct weft_loop loop;
     struct weft_state *state;
-    bool closed, stopped, in_turn;
+    bool closed, closing, stopped, in_turn;
     bool interrupted;         /* a signal ended the last wait */
     struct weft_node ready;   /* tasks to resume in the next turn */
     struct weft_node batch;   /* tasks to resume in this turn */
@@ -179,6 +181,8 @@ struct weft_instance {
     uint32_t task_count, server_count, event_count, closing_count;
     struct weft_wait main;    /* the main thread's */
     double messages;          /* left in this turn */
+    double turn_seconds;      /* how long it may take */
+    uint32_t done;            /* things done in it: one is always done */
     int64_t turn_ends;        /* when a bounded turn is over */
     int signal_fd;            /* see signal.c; -1: none */
     struct weft_user_watch signal_watch;
@@ -246,6 +250,13 @@ bool weft_wait_blocks(lua_State *L, struct weft_instance *I);
  */
 int weft_wait_park(lua_State *L, struct weft_wait *w, double seconds);
 
+/* False when somebody closed the waiting coroutine behind our back. */
+static inline bool
+weft_wait_stands(const struct weft_wait *w)
+{
+    return w->task == NULL || lua_status(w->thread) == LUA_YIELD;
+}
+
 /* Ends a wait without queueing its task: the caller resumes it at once. */
 void weft_wait_end(struct weft_wait *w, enum weft_outcome outcome);
 /* Ends a wait; what it returns is pushed later, by its kind. */
@@ -295,6 +306,8 @@ bool weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
                double messages, double seconds);
 /* Whether run() would go on. */
 bool weft_instance_alive(const struct weft_instance *I);
+/* The clock of calls that come outside a turn. */
+void weft_instance_touch(struct weft_instance *I);
 /* Lets Lua's own signal hook raise "interrupted!"; false: it did. */
 bool weft_let_interrupt(lua_State *L);
 

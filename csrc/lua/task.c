@@ -103,6 +103,7 @@ go(lua_State *L, struct weft_task *t, int n)
     lua_State *leaf = S->leaf;
     int status, results = 0;
 
+    t->instance->done++;
     t->status = WEFT_TASK_RUNNING;
     t->wait.kind = WEFT_WAIT_NONE;
     S->task = t;
@@ -177,6 +178,7 @@ weft_task_event(lua_State *L, struct weft_instance *I, struct weft_ws *ws,
         lua_pop(L, 1);
     }
     t->serves = ws;
+    ws->event_task = t;
     weft_task_enlist(t, WEFT_TASK_NEW);
     lua_xmove(L, t->thread, n);
     go(L, t, n - 1);

@@ -82,6 +82,7 @@ void
 weft_task_cancelled(lua_State *L, struct weft_task *t)
 {
     weft_push_anchored(L, t->instance, t);
+    t->status = WEFT_TASK_RUNNING; /* its <close> variables may act on it */
     weft_reset_thread(t->thread, L);
     leave(L, t, WEFT_TASK_CANCELLED);
     tell_connection(L, t, WEFT_TASK_CANCELLED);

@@ -7,6 +7,13 @@
 #include "lua/state.h"
 #include "net/sock.h"
 
+void
+weft_instance_touch(struct weft_instance *I)
+{
+    if (!I->in_turn)
+        I->loop.now = weft_now();
+}
+
 bool
 weft_instance_alive(const struct weft_instance *I)
 {
@@ -17,6 +24,8 @@ weft_instance_alive(const struct weft_instance *I)
 bool
 weft_turn_is_over(const struct weft_instance *I)
 {
+    if (I->done == 0)
+        return false;
     return I->messages <= 0
            || (I->turn_ends != WEFT_FOREVER && weft_now() >= I->turn_ends);
 }
@@ -73,11 +82,14 @@ turn_body(lua_State *L)
     struct weft_instance *I = lua_touserdata(L, 1);
     int64_t timeout = (int64_t)lua_tointeger(L, 2);
     struct weft_work *work;
+    int64_t ns;
 
     luaL_checkstack(L, 64, "turn");
     if (!weft_list_empty(&I->ready) || !weft_list_empty(&I->batch))
         timeout = 0;
     I->interrupted = !weft_loop_wait(&I->loop, timeout);
+    ns = weft_nanoseconds(I->turn_seconds);
+    I->turn_ends = ns == WEFT_FOREVER ? ns : weft_loop_after(ns);
     wake_timers(I);
     weft_list_move(&I->batch, &I->ready);
     while (!weft_turn_is_over(I)
@@ -95,13 +107,14 @@ weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
           double messages, double seconds)
 {
     struct weft_state *S = I->state;
-    int64_t ns = weft_nanoseconds(seconds);
     struct weft_task *task = S->task;
     lua_State *leaf = S->leaf;
     int status;
 
     I->messages = messages;
-    I->turn_ends = ns == WEFT_FOREVER ? ns : weft_loop_after(ns);
+    I->turn_seconds = seconds;
+    I->turn_ends = WEFT_FOREVER;
+    I->done = 0;
     I->in_turn = true;
     S->turns++;
     lua_pushcfunction(L, turn_body);

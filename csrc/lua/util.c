@@ -51,7 +51,7 @@ weft_check_instance(lua_State *L, int index)
 {
     struct weft_instance *I = luaL_checkudata(L, index, WEFT_LOOP_TYPE);
 
-    if (I->closed)
+    if (I->closed || I->closing)
         weft_raise(L, "this weft instance is closed");
     return I;
 }
