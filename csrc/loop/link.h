@@ -250,6 +250,13 @@ void weft_link_abort(struct weft_link *k, enum weft_cause cause,
 /* A sentence that says why it ended, or NULL while it has not. */
 const char *weft_link_message(const struct weft_link *k);
 
+/* Drops a connection whose closing took too long. */
+void weft_link_drop_closing(struct weft_link *k);
+
+/* Remembers why it ends, unless that is known already; message may be NULL. */
+void weft_link_blame(struct weft_link *k, enum weft_cause cause,
+                     const char *message);
+
 /* Whether the data phase is open for sending. */
 static inline bool
 weft_link_is_open(const struct weft_link *k)

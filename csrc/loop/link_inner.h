@@ -19,9 +19,6 @@ void weft_link_mark_dirty(struct weft_link *k);
 /* The end: socket closed, waiters named. The first cause counts. */
 void weft_link_finish(struct weft_link *k, enum weft_cause cause,
                       const char *message);
-/* Remembers why it ends, unless that is known already. */
-void weft_link_blame(struct weft_link *k, enum weft_cause cause,
-                     const char *message);
 /* Acts on a fault of the peer: close frame, then linger. */
 void weft_link_fail(struct weft_link *k, enum weft_status fault);
 

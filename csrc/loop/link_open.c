@@ -11,10 +11,12 @@
 #include "loop/link_inner.h"
 #include "loop/listener.h"
 #include "net/sock.h"
+#include "proto/http_body.h"
 
 enum {
     HEAD_STEP = 2048,      /* bytes read at a time while a head comes in */
     BODY_MAX = 16 * 1024,  /* of a refused handshake's response */
+    RESPONSE_MAX = 64 * 1024, /* head, chunk sizes and all */
 };
 
 void
@@ -229,17 +231,30 @@ request_read(struct weft_link *k)
     weft_link_mark(k);
 }
 
+/* Says what was tried, but for a plain refusal, which speaks for itself. */
+static void
+blame_response(struct weft_link *k, enum weft_cause cause, const char *why)
+{
+    char to[WEFT_TARGET_TEXT], message[WEFT_TARGET_TEXT + 256];
+
+    weft_link_target(k, to);
+    if (strncmp(why, "handshake refused: ", 19) == 0)
+        snprintf(message, sizeof(message), "%s", why);
+    else
+        snprintf(message, sizeof(message),
+                 "connect to %s: no WebSocket handshake: %s", to, why);
+    weft_link_blame(k, cause, message);
+}
+
 /* The rest of a refused handshake's response is worth a moment. */
 static void
 response_refused(struct weft_link *k)
 {
     const struct weft_opening *o = k->opening;
-    struct weft_span rest = weft_opening_rest(o);
 
     k->error = "handshake";
-    weft_link_blame(k, WEFT_CAUSE_PROTOCOL, o->refusal.why);
+    blame_response(k, WEFT_CAUSE_PROTOCOL, o->refusal.why);
     if (o->head.length == 0 || keep_heads(k) != WEFT_OK
-        || weft_buf_add(&k->body, rest.data, rest.len) != WEFT_OK
         || o->head.status == 101) {
         weft_link_finish(k, WEFT_CAUSE_PROTOCOL, NULL);
         return;
@@ -248,41 +263,24 @@ response_refused(struct weft_link *k)
     weft_link_read_body(k);
 }
 
-/* How long the body is: what Content-Length says, or all there is. */
-static size_t
-body_length(const struct weft_opening *o)
-{
-    struct weft_span s = weft_opening_field(o, "content-length");
-    size_t n = 0;
-
-    if (s.len == 0)
-        return BODY_MAX;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.data[i] < '0' || s.data[i] > '9' || n > BODY_MAX)
-            return BODY_MAX;
-        n = n * 10 + (size_t)(s.data[i] - '0');
-    }
-    return n < BODY_MAX ? n : BODY_MAX;
-}
-
 void
 weft_link_read_body(struct weft_link *k)
 {
-    size_t most = body_length(k->opening);
-    uint8_t *to;
-    long n;
+    struct weft_opening *o = k->opening;
+    long n = 1;
 
-    while (weft_buf_len(&k->body) < most) {
-        to = weft_buf_reserve(&k->body, HEAD_STEP);
+    while (weft_http_body(&o->head, weft_opening_head(o).data,
+                          weft_opening_rest(o), BODY_MAX, &k->body)
+               == WEFT_MORE
+           && n > 0 && weft_buf_len(&o->bytes) < RESPONSE_MAX) {
+        uint8_t *to = weft_buf_reserve(&o->bytes, HEAD_STEP);
+
         n = to == NULL ? 0 : weft_link_receive(k, to, HEAD_STEP);
         if (n == -EAGAIN)
             return;
-        if (n <= 0)
-            break;
-        weft_buf_commit(&k->body, (size_t)n);
+        if (n > 0)
+            weft_buf_commit(&o->bytes, (size_t)n);
     }
-    if (weft_buf_len(&k->body) > most)
-        k->body.tail = k->body.head + most;
     weft_link_finish(k, WEFT_CAUSE_PROTOCOL, NULL);
 }
 
@@ -293,9 +291,12 @@ head_ended(struct weft_link *k, long n)
                                 "handshake"
                               : strerror((int)-n);
 
-    weft_link_fail_opening(k, "handshake",
-                           n == 0 ? WEFT_CAUSE_EOF : WEFT_CAUSE_RESET, "%s",
-                           what);
+    enum weft_cause cause = n == 0 ? WEFT_CAUSE_EOF : WEFT_CAUSE_RESET;
+
+    k->error = "handshake";
+    if (k->role == WEFT_CLIENT)
+        blame_response(k, cause, what);
+    weft_link_finish(k, cause, what);
 }
 
 static void

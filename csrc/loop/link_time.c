@@ -105,6 +105,16 @@ send_keepalive(struct weft_link *k)
     weft_link_mark_dirty(k);
 }
 
+void
+weft_link_drop_closing(struct weft_link *k)
+{
+    if (k->cause == WEFT_CAUSE_LOCAL || k->cause == WEFT_CAUSE_HANDLER)
+        if (!weft_session_closed(&k->session))
+            k->cause = WEFT_CAUSE_NONE; /* not who began, this is why */
+    weft_link_finish(k, WEFT_CAUSE_TIMEOUT,
+                     "the closing handshake took too long");
+}
+
 /* The closing, or the discarding after it, has taken close_timeout. */
 static void
 expire_ending(struct weft_link *k)
@@ -113,11 +123,7 @@ expire_ending(struct weft_link *k)
         weft_link_fail(k, k->fault);
         return;
     }
-    if (k->cause == WEFT_CAUSE_LOCAL || k->cause == WEFT_CAUSE_HANDLER)
-        if (!weft_session_closed(&k->session))
-            k->cause = WEFT_CAUSE_NONE; /* not who began, this is why */
-    weft_link_finish(k, WEFT_CAUSE_TIMEOUT,
-                     "the closing handshake took too long");
+    weft_link_drop_closing(k);
 }
 
 static void

@@ -63,9 +63,12 @@ int
 weft_argument_error(lua_State *L, int arg, const char *fname,
                     const char *name, const char *expected)
 {
-    const char *got = lua_type(L, arg) == LUA_TNUMBER
-                          ? luaL_tolstring(L, arg, NULL)
-                          : luaL_typename(L, arg);
+    const char *got = luaL_typename(L, arg);
+
+    if (lua_type(L, arg) == LUA_TNUMBER)
+        got = lua_tonumber(L, arg) == lua_tonumber(L, arg)
+                  ? luaL_tolstring(L, arg, NULL)
+                  : "NaN";
 
     return weft_raise(L, "%s: argument '%s': expected %s, got %s", fname, name,
                       expected, got);
@@ -91,6 +94,9 @@ weft_check_kind(lua_State *L, int arg, const char *fname)
 
     if (lua_isnoneornil(L, arg))
         return WEFT_TEXT;
+    if (lua_istable(L, arg))
+        weft_raise(L, "%s: argument 'kind': a table of options is not "
+                   "supported yet", fname);
     if (lua_type(L, arg) != LUA_TSTRING)
         weft_argument_error(L, arg, fname, "kind", "\"text\" or \"binary\"");
     kind = lua_tolstring(L, arg, &len);

@@ -16,8 +16,7 @@ weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w)
     if (w->outcome == WEFT_CANCELLED)
         return weft_push_failure(L, "cancelled");
     if (w->outcome == WEFT_TIMEOUT) {
-        weft_link_abort(&ws->link, WEFT_CAUSE_TIMEOUT,
-                        "the closing handshake took too long");
+        weft_link_drop_closing(&ws->link);
         return weft_push_failure(L, "timeout");
     }
     if (ws->link.cause == WEFT_CAUSE_TIMEOUT)

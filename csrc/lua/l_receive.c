@@ -90,6 +90,20 @@ push_at_once(lua_State *L, struct weft_ws *ws, enum weft_wait_kind kind)
     }
 }
 
+/* receive(0): on the main thread one turn is what others would have had. */
+static int
+look_once(lua_State *L, struct weft_ws *ws, enum weft_wait_kind kind)
+{
+    int n = 0;
+
+    if (!ws->instance->closed && weft_wait_blocks(L, ws->instance)) {
+        if (!weft_turn(L, ws->instance, 0, HUGE_VAL, HUGE_VAL))
+            return lua_error(L);
+        n = push_at_once(L, ws, kind);
+    }
+    return n > 0 ? n : weft_push_failure(L, "timeout");
+}
+
 static int
 receive(lua_State *L, struct weft_ws *ws, double seconds,
         enum weft_wait_kind kind, const char *call)
@@ -111,7 +125,7 @@ receive(lua_State *L, struct weft_ws *ws, double seconds,
         }
     }
     if (seconds <= 0)
-        return weft_push_failure(L, "timeout");
+        return look_once(L, ws, kind);
     w = weft_wait_begin(L, I, call);
     if (w == NULL)
         return weft_push_failure(L, "cancelled");

@@ -158,6 +158,9 @@ writer_abandon(lua_State *L)
         return 0;
     ws->writer = NULL;
     w->done = true;
+    if (weft_link_is_open(&ws->link))
+        weft_link_blame(&ws->link, WEFT_CAUSE_ERROR,
+                        "a writer was left in the middle of its message");
     weft_link_close(&ws->link, 1011, (struct weft_span){ "", 0 },
                     WEFT_CAUSE_ERROR);
     weft_ws_update_holds(L, ws, 0);

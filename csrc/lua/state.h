@@ -62,7 +62,7 @@ struct weft_wait {
     enum weft_outcome outcome;
     struct weft_instance *instance;
     struct weft_task *task;  /* NULL: the main thread's */
-    lua_State *thread;       /* whose call it is; for weft.wrap not the task's */
+    lua_State *thread;       /* whose call it is: weft.wrap has its own */
     struct weft_node node;   /* in the list of what it waits on */
     struct weft_timer timer;
     union {

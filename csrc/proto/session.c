@@ -78,11 +78,11 @@ begin_data(struct weft_session *s)
         s->utf8 = (struct weft_utf8){ 0 };
         s->begun = false;
     }
-    if (len > limits->max_frame)
-        return WEFT_E_FRAME_TOO_BIG;
     if (len > limits->max_message ||
         s->message_len > limits->max_message - len)
         return WEFT_E_MESSAGE_TOO_BIG;
+    if (len > limits->max_frame)
+        return WEFT_E_FRAME_TOO_BIG;
     if (s->fragments >= limits->max_fragments && !only_ends(&s->frame))
         return WEFT_E_TOO_MANY_FRAGMENTS;
     s->message_len += len;

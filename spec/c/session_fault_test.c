@@ -213,7 +213,7 @@ limits_are_met_exactly(enum weft_role role, size_t cut)
     CHECK(UNDER(100, 100, 4, 0, 0, 0, 0, 0, 0) == WEFT_E_TOO_MANY_FRAGMENTS);
     CHECK(UNDER(100, 100, 0, 5) == WEFT_E_TOO_MANY_FRAGMENTS);
     CHECK(UNDER(0, 0, 1, 0) == WEFT_OK);
-    CHECK(UNDER(0, 0, 1, 1) == WEFT_E_FRAME_TOO_BIG);
+    CHECK(UNDER(0, 0, 1, 1) == WEFT_E_MESSAGE_TOO_BIG);
 }
 
 static void
