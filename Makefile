@@ -129,7 +129,7 @@ $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/protocol.a
 benches := $(patsubst %,$(BUILD)/bench/%,load idle tcp_echo)
 
 $(BUILD)/bench/load $(BUILD)/bench/idle: bench/client.c bench/process.c
-$(BUILD)/bench/load: bench/histogram.c
+$(BUILD)/bench/load: bench/engine.c bench/histogram.c
 $(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h) $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program)

@@ -4,6 +4,8 @@
 #include "process.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,42 +36,49 @@ process_cpu(pid_t pid)
     return (double)nanoseconds(&t) / 1e9;
 }
 
+/* Behind `name`, the rest of the first line of a file that begins with it, kept
+ * in `line`; NULL when there is none. */
+static char *
+read_line(const char *path, const char *name, char *line, size_t size)
+{
+    size_t len = strlen(name);
+    FILE *file = fopen(path, "r");
+    char *found = NULL;
+
+    if (file == NULL)
+        return NULL;
+    while (found == NULL && fgets(line, (int)size, file) != NULL)
+        if (strncmp(line, name, len) == 0)
+            found = line + len;
+    fclose(file);
+    return found;
+}
+
 double
 process_rss(pid_t pid)
 {
     char path[64], line[256];
-    unsigned long kib;
-    double rss = -1;
-    FILE *file;
+    const char *kib;
 
     snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-    file = fopen(path, "r");
-    if (file == NULL)
-        return -1;
-    while (fgets(line, sizeof(line), file) != NULL)
-        if (sscanf(line, "VmRSS: %lu", &kib) == 1)
-            rss = (double)kib * 1024;
-    fclose(file);
-    return rss;
+    kib = read_line(path, "VmRSS:", line, sizeof(line));
+    return kib != NULL ? strtod(kib, NULL) * 1024 : -1;
 }
 
 double
 process_machine_busy(void)
 {
-    /* user, nice, system, idle, iowait, irq, softirq, steal: proc(5) */
-    unsigned long long t[8] = { 0 };
-    FILE *file = fopen("/proc/stat", "r");
-    int n = 0;
+    enum { IDLE = 3, IOWAIT = 4, COUNT = 8 }; /* proc(5) */
+    char line[256], *at = read_line("/proc/stat", "cpu ", line, sizeof(line));
+    double ticks = 0;
 
-    if (file != NULL) {
-        n = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu",
-                   &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]);
-        fclose(file);
+    for (int i = 0; at != NULL && i < COUNT; i++) {
+        double t = strtod(at, &at);
+
+        if (i != IDLE && i != IOWAIT)
+            ticks += t;
     }
-    if (n != 8)
-        return 0;
-    return (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7])
-           / (double)sysconf(_SC_CLK_TCK);
+    return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 int

@@ -112,6 +112,17 @@ local function print_echo(scenario)
   print()
 end
 
+-- A server that is as fast as the load was not measured to its end.
+local function note_limit(scenario)
+  for _, server in ipairs(scenario.servers) do
+    local load = spread(server.rounds, key("load", 100))
+    if load > 95 then
+      notes[#notes + 1] = ("%s, %s: the load used %.0f %% of its core, so the rate is a lower " ..
+                           "bound; CPU per echo is good"):format(scenario.name, server.name, load)
+    end
+  end
+end
+
 local function print_idle(scenario)
   print(("### %s: %d connections that say nothing\n"):format(scenario.name,
                                                              scenario.what.connections))
@@ -135,8 +146,9 @@ for _, scenario in ipairs(scenarios) do
     print_idle(scenario)
   else
     print_echo(scenario)
+    note_limit(scenario)
   end
 end
 for _, note in ipairs(notes) do
-  print(note)
+  print("- " .. note)
 end

@@ -2,8 +2,7 @@
 -- connection that is idle holds no coroutine.
 local weft = require "weft"
 
-print("listening on ws://127.0.0.1:8080")
-weft.serve { port = 8080, websocket = {
+local server = assert(weft.listen { port = 8080, websocket = {
   open = function(ws)
     print(ws.remote_address .. " has come")
   end,
@@ -13,4 +12,6 @@ weft.serve { port = 8080, websocket = {
   close = function(ws, code)
     print(ws.remote_address .. " has gone", code)
   end,
-} }
+} })
+io.write("listening on ", server:url(), "\n"):flush()
+weft.serve(server)

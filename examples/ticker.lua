@@ -10,8 +10,9 @@ weft.spawn(function()
   end
 end)
 
-print("listening on ws://127.0.0.1:8080")
-weft.serve(8080, function(ws)
+local server = assert(weft.listen { port = 8080, websocket = function(ws)
   readers:join(ws)
   ws:wait_closed()
-end)
+end })
+io.write("listening on ", server:url(), "\n"):flush()
+weft.serve(server)

@@ -219,6 +219,7 @@ describe("the command line", function()
     local help, _, ended = run(t, "echo", "--help")
     assert.is_truthy(help:find("--max-message", 1, true), help)
     assert.equal(0, ended)
+    assert.same({ output, "", 0 }, { run(t, "help") })
     local version, _, also = run(t, "--version")
     assert.same({ "weft 1.0.0\n", 0 }, { version, also })
   end, 25))
@@ -231,7 +232,8 @@ describe("the command line", function()
     } do
       local output, errors, status = run(t, table.unpack(arguments))
       assert.equal("", output)
-      assert.is_true(#errors > 0)
+      local name = (arguments[1] == "echo" or arguments[1] == "connect") and "weft " .. arguments[1] or "weft"
+      assert.matches("^" .. name .. ": [^\n]+ %(see " .. name .. " %-%-help%)\n$", errors)
       assert.is_nil(errors:find("stack traceback", 1, true), errors)
       assert.is_true(status ~= 0 and status < 128, table.concat(arguments, " "))
     end

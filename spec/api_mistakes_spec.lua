@@ -277,6 +277,15 @@ describe("a mistake in a call on the loop", function()
     raises(function() server:close(1, { drian = 1 }) end, "close", "drian")
   end))
 
+  it("raises when a server's method is called with a dot", case(function(t)
+    local server = t:listen()
+    for _, name in ipairs { "port", "address", "url", "count", "connections", "stats", "reload", "close" } do
+      raises(function() server[name]() end, "server:" .. name .. ": argument 'self'", "got nil (call it with a colon)")
+    end
+    raises(function() server.close(5) end, "server:close", "a weft.Server, got number (call it with a colon)")
+    assert.equal("integer", math.type(server:port()))
+  end))
+
   it("raises for a handler of events that mixes in routes", case(function(t)
     raises(function()
       t.weft.listen { port = 0, websocket = { message = print, ["/chat"] = print } }
@@ -290,6 +299,14 @@ describe("a mistake in a call on the loop", function()
     raises(function()
       t.weft.connect("ws://127.0.0.1:1/", { events = { message = 5 } })
     end, "connect", "message")
+  end))
+
+  it("raises for events that are no table", case(function(t)
+    for _, value in ipairs { print, 5, "message", true } do
+      raises(function()
+        t.weft.connect("ws://127.0.0.1:1/", { events = value })
+      end, "weft.connect: option 'events': expected a table of events (open, message, close, error), got ")
+    end
   end))
 end)
 

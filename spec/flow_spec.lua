@@ -1,6 +1,7 @@
 -- How much is held where, and for how long: back-pressure both ways, flush and
 -- buffered, and the clocks that end a connection.
 local case = require "support.case"
+local command = require "support.command"
 local frame = require "support.frame"
 local patience = require "support.patience"
 
@@ -37,6 +38,15 @@ describe("the loop", function()
     assert.equal(weft.loop:backend(), instance.loop:backend())
     instance.close()
   end)
+
+  it("does not start on a poller that nobody knows", case(function(t)
+    local environment = { "LUA_CPATH=build/?.so;;", "WEFT_POLLER=slect" }
+    local child = command.start(t.weft, { "--version" }, { environment = environment })
+    local output, errors, status = child:wait()
+    assert.same({ "", 1 }, { output, status })
+    assert.is_truthy(errors:find("WEFT_POLLER in the environment: expected poll", 1, true), errors)
+    assert.is_truthy(errors:find('got "slect"', 1, true), errors)
+  end))
 end)
 
 describe("sending", function()

@@ -75,8 +75,8 @@ describe("a table of options", function()
     ping_interval = { 0, -1, 0 / 0, true, "20" },
     idle_timeout = { -1, 0 / 0, false },
     backlog = { 0, 1.5, math.huge },
-    origins = { 5, "example.com", { "https://a/path" }, { 1 }, { x = "*" } },
-    protocols = { "chat", { "a b" }, { "a", "a" }, { "" }, { a = "b" }, { "a", nil, "b" } },
+    origins = { 5, "example.com", { x = "*" }, "https://a.*.b", "https://*", "https://*." },
+    protocols = { "chat", { a = "b" } },
   }
   for name, values in pairs(wrong) do
     for i = 1, 6 do
@@ -88,6 +88,23 @@ describe("a table of options", function()
       end
     end
   end
+
+  it("names what is wrong in a list", function()
+    for _, bad in ipairs { "https://a/path", "bad", "https://a*.b", "https://*.*.b", "https://a:*" } do
+      refused(options.listen, { origins = { "*", bad } }, "option 'origins[2]': expected an origin", 'got "' .. bad)
+    end
+    refused(options.listen, { origins = { 1 } }, "option 'origins[1]': expected an origin", "got 1")
+    refused(options.listen, { protocols = { "a b" } }, "option 'protocols[1]': expected a token", 'got "a b"')
+    refused(options.listen, { protocols = { "a", "" } }, "option 'protocols[2]': expected a token", 'got ""')
+    refused(options.listen, { protocols = { "a", "a" } }, "option 'protocols[2]'", "none comes twice", 'got "a"')
+    refused(options.connect, { protocols = { "a", nil, "b" } }, "option 'protocols[2]'", "got nil")
+  end)
+
+  it("takes a star for an origin or for the first words of its host", function()
+    for _, good in ipairs { "*", "https://*.example.com", "https://*.example.com:8443", "http://[::1]:80" } do
+      assert.same({ good }, check.options(options.listen, "weft.listen", { origins = good }, 1).origins)
+    end
+  end)
 
   it("takes whole numbers as floats and math.huge for no limit", function()
     local checked = check.options(options.listen, "weft.listen", {

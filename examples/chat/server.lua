@@ -37,8 +37,8 @@ end
 local function agree_on_name(ws)
   for wish in ws:messages() do
     wish = wish:gsub("%c", " "):match "^%s*(.-)%s*$"
-    if wish == "" or #wish > 40 then
-      ws:send "refused\tA name has 1 to 40 characters."
+    if wish == "" or utf8.len(wish) > 20 then
+      ws:send "refused\tA name has 1 to 20 characters."
     elseif not is_free(wish) then
       ws:send("refused\t" .. wish .. " is taken.")
     else
@@ -68,7 +68,7 @@ local function chat(ws)
   tell_members()
 end
 
-local server = assert(weft.listen {
+local server, why, code = weft.listen {
   host = os.getenv "HOST" or "127.0.0.1",
   port = tonumber(arg[1] or os.getenv "PORT" or 8080),
   max_message = 4096,
@@ -78,7 +78,12 @@ local server = assert(weft.listen {
       return 200, { ["Content-Type"] = "text/html; charset=utf-8" }, page
     end,
   },
-})
+}
+if not server then
+  local hint = code == "in_use" and " (choose another with PORT=8081 make demo)" or ""
+  io.stderr:write(why, hint, "\n")
+  os.exit(1)
+end
 print("open " .. server:url():gsub("^ws", "http"))
 io.stdout:flush()
 weft.serve(server)

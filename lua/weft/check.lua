@@ -1,9 +1,10 @@
 --- Checks of what callers pass: arguments and option tables.  Internal.
 ---
 --- A kind is a function that takes a value and returns it, or nil and what was
---- expected.  Whoever finds a bug of the caller's raises at the caller's line:
---- `level` counts as in `error`, from the function that calls into this module
---- (2 is that function's caller).
+--- expected; of a list also the index and the item that was not.  Whoever finds
+--- a bug of the caller's raises at the caller's line: `level` counts as in
+--- `error`, from the function that calls into this module (2 is that function's
+--- caller).
 
 local check = {}
 
@@ -92,23 +93,22 @@ end
 ---@return function
 function check.list(item, plural)
   return function(value)
-    local expected = "a list of " .. plural
     if type(value) ~= "table" then
-      return nil, expected
+      return nil, "a list of " .. plural
     end
     local list, seen = {}, {}
     for i = 1, #value do
       local checked, wrong = item(value[i])
       if checked == nil then
-        return nil, expected .. ", each " .. wrong
+        return nil, wrong, i, value[i]
       elseif seen[checked] then
-        return nil, expected .. ", none of them twice"
+        return nil, plural .. " of which none comes twice", i, checked
       end
       list[i], seen[checked] = checked, true
     end
     for key in pairs(value) do
       if list[key] == nil then
-        return nil, expected
+        return nil, "a list of " .. plural
       end
     end
     return list
@@ -215,8 +215,11 @@ function check.options(spec, where, given, level)
               level + 1)
       end
     else
-      local checked, expected = option.kind(value)
-      if checked == nil then
+      local checked, expected, index, item = option.kind(value)
+      if checked == nil and index then
+        check.fail(where, ("option '%s[%d]'"):format(name, index), expected, item,
+                   level + 1)
+      elseif checked == nil then
         check.fail(where, "option '" .. name .. "'", expected, value, level + 1)
       end
       options[name] = checked

@@ -25,7 +25,7 @@ local http = {}
 ---@field status integer 101 when it was accepted
 ---@field reason string "Switching Protocols"
 ---@field headers table<string, string> looked up whatever the case of the name
----@field body string what came with a refusal, at most 64 KiB
+---@field body string what came with a refusal, at most 16 KiB
 
 local function decode(text)
   return (text:gsub("%%(%x%x)", function(hex)

@@ -29,8 +29,21 @@ end
 
 local queue_limit = check.whole(1, math.huge, "a whole number, 1 or more, or math.huge")
 
+local pollers = { [""] = true, poll = true, epoll = true, kqueue = true }
+
+-- Whether the environment asks for poll(2); any other name is for the best that
+-- the system has.
+local function forces_poll()
+  local name = os.getenv("WEFT_POLLER") or ""
+  if not pollers[name] then
+    error("WEFT_POLLER in the environment: expected poll, epoll, kqueue or"
+          .. " nothing, got " .. check.show(name), 0)
+  end
+  return name == "poll"
+end
+
 local function new()
-  local loop = core.loop(os.getenv("WEFT_POLLER") == "poll")
+  local loop = core.loop(forces_poll())
   local reporter = errors.new()
   local serves = serving.new(loop)
 

@@ -25,7 +25,7 @@ end
 
 local function answer(plan, ws)
   if not (plan.page or plan.page_route) then
-    core.respond(ws, 426, "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    core.respond(ws, 426, "Upgrade: websocket\r\n",
                  "This is a WebSocket server; it has no pages.\n")
     return
   end

@@ -44,15 +44,23 @@ local function path(value)
 end
 
 local function origin(value)
-  if type(value) == "string"
-     and (value == "*" or value:find("^%a[%w+.-]*://[^/%s%c]+$")) then
+  local domain = type(value) == "string"
+    and value:match("^%a[%w+.-]*://([^/%s%c]+)$")
+  if value == "*" or domain and domain:gsub("^%*%.", ""):find("^[^*]+$") then
     return value
   end
-  return nil, "an origin such as 'https://example.com', or '*'"
+  return nil, "an origin such as 'https://example.com' or"
+              .. " 'https://*.example.com' (a * nowhere else), or '*'"
 end
 
+local origin_list = check.list(origin, "origins")
+
 local function origins(value)
-  return check.list(origin, "origins")(type(value) == "string" and { value } or value)
+  if type(value) ~= "string" then
+    return origin_list(value)
+  end
+  local checked, expected = origin(value)
+  return checked and { checked }, expected
 end
 
 local function headers(value) -- what is in it: http.header_lines
@@ -62,7 +70,14 @@ local function headers(value) -- what is in it: http.header_lines
   return nil, "a table from name to value or list of values"
 end
 
-local function handler(value) -- what is in it: handlers.lua
+local function events(value) -- what is in it: handlers.lua
+  if type(value) == "table" then
+    return value
+  end
+  return nil, "a table of events (open, message, close, error)"
+end
+
+local function handler(value) -- the same
   if type(value) == "function" or type(value) == "table" then
     return value
   end
@@ -125,7 +140,7 @@ local request = {
 --- weft.connect
 options.connect = merge(connection, request, {
   timeout = { kind = check.seconds, default = 10 },
-  events = { kind = handler },
+  events = { kind = events },
   tls = later_unless(false),
   proxy = later_unless(false),
   redirects = later_unless(0),

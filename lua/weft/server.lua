@@ -17,10 +17,19 @@ local Server = {}
 Server.__index = Server
 Server.__name = "weft.Server"
 
+-- Raises, at the line of the method's caller, when it was called with a dot.
+local function check_self(self, name)
+  if getmetatable(self) ~= Server then
+    error(("server:%s: argument 'self': expected a weft.Server, got %s"
+           .. " (call it with a colon)"):format(name, type(self)), 3)
+  end
+end
+
 --- The port it listens on, which says what port 0 became. Nil on a Unix-domain
 --- socket.
 ---@return integer|nil
 function Server:port()
+  check_self(self, "port")
   return self.number
 end
 
@@ -29,6 +38,7 @@ end
 ---@return string address
 ---@return integer? port
 function Server:address()
+  check_self(self, "address")
   if self.number then
     return self.host, self.number
   end
@@ -39,6 +49,7 @@ end
 --- Unix-domain socket "ws+unix:" and its path.
 ---@return string
 function Server:url()
+  check_self(self, "url")
   if not self.number then
     return "ws+unix:" .. self.host
   end
@@ -54,12 +65,14 @@ end
 --- How many WebSocket connections it has.
 ---@return integer
 function Server:count()
+  check_self(self, "count")
   return self.listener:count()
 end
 
 --- Iterates over the connections there are now: `for ws in server:connections()`.
 ---@return fun(): weft.Connection?
 function Server:connections()
+  check_self(self, "connections")
   local list, i = self.listener:connections(), 0
   return function()
     i = i + 1
@@ -70,11 +83,13 @@ end
 --- Counters since it began to listen, by name.
 ---@return table<string, integer>
 function Server:stats()
+  check_self(self, "stats")
   return self.listener:stats()
 end
 
 --- Reading certificates again is for a later version: raises.
 function Server:reload()
+  check_self(self, "reload")
   error("server:reload is not supported yet", 2)
 end
 
@@ -98,6 +113,7 @@ end
 ---@return boolean|nil ok
 ---@return string? word "cancelled", when the task that waits is
 function Server:close(grace, more)
+  check_self(self, "close")
   grace = check.argument("server:close", "grace", check.seconds, grace, 10, 2)
   check.options(options.close, "server:close", more, 2)
   local listener, plan = self.listener, self.plan

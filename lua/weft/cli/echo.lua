@@ -58,7 +58,8 @@ echo.options = {
 ---@return integer status
 function echo.run(weft, options)
   if options.unix and (options.host or options.port) then
-    io.stderr:write("weft echo: --unix goes without --host and --port\n", echo.usage)
+    io.stderr:write("weft echo: --unix goes without --host and --port"
+                    .. " (see weft echo --help)\n")
     return 2
   end
   options.origins = "*" -- an echo tells nobody anything

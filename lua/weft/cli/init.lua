@@ -8,6 +8,7 @@ usage: weft COMMAND [OPTION]...
   weft echo             an echo server
   weft connect URL      lines of stdin out, messages in
   weft COMMAND --help   the options of a command
+  weft help             this page
   weft --version
 ]]
 
@@ -18,8 +19,8 @@ local commands = {
 local later = { serve = true, bench = true }
 
 -- What is wrong with a command line: on stderr, exit status 2.
-local function misuse(name, message, text)
-  io.stderr:write(name, ": ", message, "\n", text)
+local function misuse(name, message)
+  io.stderr:write(name, ": ", message, " (see ", name, " --help)\n")
   return 2
 end
 
@@ -73,18 +74,18 @@ end
 ---@return integer
 return function(arguments)
   local name = arguments[1]
-  if name == "--help" or name == "-h" then
+  if name == "help" or name == "--help" or name == "-h" then
     io.stdout:write(usage)
     return 0
   elseif name == "--version" then
     print(weft._VERSION)
     return 0
   elseif not name then
-    return misuse("weft", "expected a command", usage)
+    return misuse("weft", "expected a command")
   elseif later[name] then
-    return misuse("weft", "the command " .. name .. " is not supported yet", usage)
+    return misuse("weft", "the command " .. name .. " is not supported yet")
   elseif not commands[name] then
-    return misuse("weft", "unknown command " .. name, usage)
+    return misuse("weft", "unknown command " .. name)
   end
 
   local command = require(commands[name])
@@ -98,11 +99,11 @@ return function(arguments)
   end
   local values, rest = parse(command.options, arguments, 2)
   if not values then
-    return misuse("weft " .. name, rest, command.usage)
+    return misuse("weft " .. name, rest)
   elseif #rest ~= command.arguments then
     local what = #rest > command.arguments and "unexpected argument " .. rest[#rest]
                  or "expected " .. command.expected
-    return misuse("weft " .. name, what, command.usage)
+    return misuse("weft " .. name, what)
   end
   return command.run(weft, values, table.unpack(rest))
 end

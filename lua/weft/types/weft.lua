@@ -8,7 +8,7 @@
 --- Why a connection ended.
 ---@alias weft.Cause
 ---| "peer" its close frame
----| "local" ws:close
+---| "local" ws:close or ws:abort
 ---| "handler" the handler returned
 ---| "error" the handler raised
 ---| "protocol" the peer broke the protocol; close_message names the rule
@@ -69,7 +69,7 @@
 ---@field host? string an address or name ("127.0.0.1"); "*" is every interface, IPv4 and IPv6
 ---@field port? integer (8080); 0 picks a free one
 ---@field unix? string the path of a Unix-domain socket to listen on instead
----@field websocket? weft.Handler|table<string, weft.Handler> what handles connections, or routes: "/chat", "/room/:name", "/files/*"
+---@field websocket? weft.Handler|table<string, weft.Handler> or routes: "/chat", "/room/:name", "/files/*"; each segment exact, then :name, then *
 ---@field http? weft.Page|table<string, weft.Page> what answers plain HTTP, or routes; without it 426
 ---@field upgrade? weft.Upgrade decides whether a WebSocket is accepted
 ---@field origins? string|string[] whose pages may connect: "https://example.com", "https://*.example.com", "*"; unset: only the request's own Host
@@ -185,7 +185,10 @@ function Connection:chunks() end
 
 --- Sends one message piece by piece. Other sends wait meanwhile.
 ---@param kind? weft.Kind ("text")
----@return weft.Writer
+---@return weft.Writer|nil writer
+---@return "closed"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
 function Connection:writer(kind) end
 
 --- Sends a ping and waits for its pong.
@@ -242,7 +245,8 @@ function Writer:close() end
 local Task = {}
 
 --- Waits until it has ended: true and its results; nil, its error and the
---- traceback; or nil, "timeout". Its error then goes to nobody else.
+--- traceback; or nil, "timeout". The error arrives unchanged, so that after
+--- error(nil) it is nil. It then goes to nobody else.
 ---@param timeout? number seconds (no limit)
 ---@return boolean|nil ok
 ---@return any ...
@@ -290,7 +294,9 @@ local Room = {}
 --- Adds a connection; joining again changes nothing.
 ---@param ws weft.Connection
 ---@return boolean|nil ok
----@return "closed"|nil word
+---@return "closed"|"connecting"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
 function Room:join(ws) end
 
 --- Takes a connection out.
@@ -320,7 +326,7 @@ function Room:members() end
 local Loop = {}
 
 --- The poller in use: "epoll", "kqueue" or "poll". WEFT_POLLER=poll in the
---- environment forces the last.
+--- environment forces the last; a name that is none of these raises.
 ---@return string
 function Loop:backend() end
 

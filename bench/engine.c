@@ -1,0 +1,495 @@
+/*
+ * The load.  It must not know how it was asked for nor who reads the report.
+ */
+#include "engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "histogram.h"
+#include "process.h"
+#include "proto/frame.h"
+#include "proto/mask.h"
+
+enum {
+    BATCH = 256,        /* events of one epoll_wait */
+    ARENA = 256 * 1024, /* bytes of one receive */
+    PATIENCE = 10,      /* seconds without an echo */
+};
+
+/*
+ * What all connections send: two times `depth` frames, so that whatever is due
+ * lies in one piece from wherever a connection stands in the first half.
+ */
+struct block {
+    uint8_t *bytes;
+    uint8_t *payload;
+    size_t frame, half; /* bytes of one frame, of `depth` frames */
+};
+
+struct conn {
+    int fd;
+
+    /* sending */
+    size_t at, owed;    /* where in the block; bytes due from there */
+    uint8_t pong[WEFT_FRAME_HEAD_MAX + WEFT_CONTROL_MAX];
+    size_t pong_at, pong_len;
+    bool blocked;       /* waits for the socket to take bytes */
+
+    /* receiving */
+    struct weft_frame frame;
+    uint8_t head[WEFT_FRAME_HEAD_MAX]; /* an unfinished one */
+    uint8_t head_len;
+    bool inside;        /* a message: some frames of it have come */
+    uint64_t frame_at;  /* payload bytes of this frame that have come */
+    uint64_t len;       /* of the message, this frame included */
+    bool in_payload;
+    uint8_t control[WEFT_CONTROL_MAX];
+
+    /* the messages outstanding: when each was sent, a ring */
+    uint64_t *sent;
+    unsigned first, count;
+};
+
+/* What is counted, at one moment. */
+struct sample {
+    uint64_t time, echoes;
+    double load_cpu, server_cpu, busy;
+};
+
+enum phase { WARMING, MEASURING, DRAINING };
+
+struct run {
+    const struct plan *plan;
+    struct block block;
+    struct conn *conns;
+    int epoll;
+    uint8_t *arena;
+    enum phase phase;
+    uint64_t begin, last; /* when it began; when the last echo came */
+    uint64_t started, echoes; /* messages */
+    struct sample from, to;
+    struct histogram latency;
+};
+
+void
+engine_fail(const char *format, ...)
+{
+    va_list args;
+
+    fputs("load: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+static void *
+allocate(size_t count, size_t size)
+{
+    void *p = calloc(count, size);
+
+    if (p == NULL)
+        engine_fail("out of memory");
+    return p;
+}
+
+/* Sending -------------------------------------------------------------------*/
+
+/* Text is letters; binary is any byte. */
+static void
+fill(uint8_t *bytes, size_t len, bool binary)
+{
+    uint32_t x = 1;
+
+    for (size_t i = 0; i < len; i++) {
+        x = x * 1664525u + 1013904223u;
+        bytes[i] = (uint8_t)(binary ? x >> 24 : 'a' + (x >> 24) % 26);
+    }
+}
+
+/* Each frame of the block has a key of its own. */
+static void
+write_block(struct block *b, const struct plan *p, struct weft_random *random)
+{
+    struct weft_frame f = { .fin = true, .masked = true, .len = p->size,
+                            .opcode = p->binary ? WEFT_BINARY : WEFT_TEXT };
+    uint8_t head[WEFT_FRAME_HEAD_MAX];
+    size_t at;
+
+    b->frame = weft_frame_write(&f, head) + p->size;
+    b->half = b->frame * p->depth;
+    b->payload = allocate(p->size + 1, 1);
+    b->bytes = allocate(b->half, 2);
+    fill(b->payload, p->size, p->binary);
+    for (unsigned i = 0; i < p->depth; i++) {
+        if (weft_random_bytes(random, f.key, sizeof(f.key)) != WEFT_OK)
+            engine_fail("no random bytes");
+        at = i * b->frame;
+        at += weft_frame_write(&f, b->bytes + at);
+        weft_mask_copy(b->bytes + at, b->payload, p->size, f.key, 0);
+    }
+    memcpy(b->bytes + b->half, b->bytes, b->half);
+}
+
+static void
+set_blocked(struct run *r, struct conn *c, bool blocked)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+
+    if (c->blocked == blocked)
+        return;
+    if (blocked)
+        event.events |= EPOLLOUT;
+    if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, c->fd, &event) < 0)
+        engine_fail("epoll_ctl: %s", strerror(errno));
+    c->blocked = blocked;
+}
+
+/* What may be sent next: a pong goes between two frames (5.5.3). */
+static const uint8_t *
+next_bytes(const struct run *r, const struct conn *c, size_t *len, bool *pong)
+{
+    size_t begun = c->at % r->block.frame;
+
+    *pong = c->pong_len > 0 && (begun == 0 || c->pong_at > 0);
+    *len = *pong ? c->pong_len - c->pong_at
+           : c->pong_len > 0 ? r->block.frame - begun : c->owed;
+    return *pong ? c->pong + c->pong_at : r->block.bytes + c->at;
+}
+
+static void
+count_sent(const struct run *r, struct conn *c, size_t n, bool pong)
+{
+    if (pong) {
+        c->pong_at += n;
+        if (c->pong_at == c->pong_len)
+            c->pong_at = c->pong_len = 0;
+        return;
+    }
+    c->owed -= n;
+    c->at += n;
+    if (c->at >= r->block.half)
+        c->at -= r->block.half;
+}
+
+static void
+flush(struct run *r, struct conn *c)
+{
+    bool pong, full = false;
+    size_t len;
+
+    while (!full && (c->owed > 0 || c->pong_len > 0)) {
+        const uint8_t *bytes = next_bytes(r, c, &len, &pong);
+        ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            engine_fail("send: %s", strerror(errno));
+        full = n < 0 && errno == EAGAIN;
+        if (n > 0)
+            count_sent(r, c, (size_t)n, pong);
+    }
+    set_blocked(r, c, full);
+}
+
+/* Starts up to n messages, fewer when no more are wanted. */
+static void
+start(struct run *r, struct conn *c, unsigned n, uint64_t now)
+{
+    const struct plan *p = r->plan;
+
+    if (r->phase == DRAINING)
+        n = 0;
+    if (p->messages > 0 && n > p->messages - r->started)
+        n = (unsigned)(p->messages - r->started);
+    r->started += n;
+    c->owed += n * r->block.frame;
+    for (; n > 0; n--)
+        c->sent[(c->first + c->count++) % p->depth] = now;
+}
+
+/* Receiving -----------------------------------------------------------------*/
+
+/* A message or a control frame is complete. */
+static void
+take_message(struct run *r, struct conn *c, uint64_t now)
+{
+    if (c->count == 0)
+        engine_fail("an echo of nothing");
+    if (c->len != r->plan->size)
+        engine_fail("an echo of %llu bytes", (unsigned long long)c->len);
+    c->inside = false;
+    r->echoes++;
+    r->last = now;
+    if (r->phase == MEASURING)
+        histogram_add(&r->latency, now - c->sent[c->first]);
+    c->count--;
+    if (++c->first == r->plan->depth)
+        c->first = 0;
+}
+
+static void
+take_control(struct conn *c)
+{
+    struct weft_frame pong = { .fin = true, .masked = true, .len = c->frame.len,
+                               .opcode = WEFT_PONG };
+    size_t at;
+
+    if (c->frame.opcode == WEFT_CLOSE)
+        engine_fail("closed by the server with %u", c->frame.len < 2 ? 1005u
+             : (unsigned)(c->control[0] << 8 | c->control[1]));
+    if (c->frame.opcode != WEFT_PING || c->pong_at > 0)
+        return; /* 5.5.3: the next ping is answered instead */
+    at = weft_frame_write(&pong, c->pong); /* the key is 0: a benchmark */
+    memcpy(c->pong + at, c->control, pong.len);
+    c->pong_len = at + (size_t)pong.len;
+}
+
+static void
+begin_frame(struct run *r, struct conn *c)
+{
+    const struct weft_frame *f = &c->frame;
+    uint8_t opcode = r->plan->binary ? WEFT_BINARY : WEFT_TEXT;
+
+    if (f->reserved != 0 || f->masked != r->plan->to.raw)
+        engine_fail("a frame with the wrong bits");
+    if (f->opcode < WEFT_CLOSE) {
+        if (f->opcode != (c->inside ? WEFT_CONTINUATION : opcode))
+            engine_fail("an echo with opcode %u", (unsigned)f->opcode);
+        c->len = (c->inside ? c->len : 0) + f->len;
+        c->inside = true;
+    }
+    c->frame_at = 0;
+    c->in_payload = true;
+}
+
+static void
+end_frame(struct run *r, struct conn *c, uint64_t now)
+{
+    c->in_payload = false;
+    if (c->frame.opcode >= WEFT_CLOSE)
+        take_control(c);
+    else if (c->frame.fin)
+        take_message(r, c, now);
+}
+
+/* Looks at n payload bytes, which may be changed. */
+static void
+check_payload(struct run *r, struct conn *c, uint8_t *bytes, size_t n)
+{
+    uint64_t at = c->len - c->frame.len + c->frame_at;
+
+    if (c->frame.opcode >= WEFT_CLOSE) {
+        memcpy(c->control + c->frame_at, bytes, n);
+    } else if (r->phase == WARMING) {
+        if (c->frame.masked)
+            weft_mask(bytes, n, c->frame.key, c->frame_at);
+        if (at + n > r->plan->size
+            || memcmp(bytes, r->block.payload + at, n) != 0)
+            engine_fail("an echo that differs from what was sent");
+    }
+}
+
+/* Reads a head that may have begun in the bytes before; how many it took. */
+static size_t
+take_head(struct run *r, struct conn *c, const uint8_t *bytes, size_t len)
+{
+    size_t had = c->head_len, size, more = sizeof(c->head) - had;
+    enum weft_status rc;
+
+    if (had == 0) {
+        rc = weft_frame_read(&c->frame, bytes, len, &size);
+    } else {
+        memcpy(c->head + had, bytes, len < more ? len : more);
+        rc = weft_frame_read(&c->frame, c->head,
+                             had + (len < more ? len : more), &size);
+    }
+    if (rc == WEFT_OK) {
+        c->head_len = 0;
+        begin_frame(r, c);
+        return size - had;
+    }
+    if (rc != WEFT_MORE)
+        engine_fail("%s", weft_status_text(rc));
+    memcpy(c->head + had, bytes, len); /* less than a head */
+    c->head_len = (uint8_t)(had + len);
+    return len;
+}
+
+/* Works through what came. */
+static void
+take(struct run *r, struct conn *c, uint8_t *bytes, size_t len, uint64_t now)
+{
+    while (len > 0) {
+        size_t n;
+
+        if (!c->in_payload) {
+            n = take_head(r, c, bytes, len);
+        } else {
+            uint64_t left = c->frame.len - c->frame_at;
+
+            n = left < len ? (size_t)left : len;
+            check_payload(r, c, bytes, n);
+            c->frame_at += n;
+        }
+        if (c->in_payload && c->frame_at == c->frame.len)
+            end_frame(r, c, now);
+        bytes += n;
+        len -= n;
+    }
+}
+
+/* One receive, and at most one send for all that it brought. */
+static void
+serve(struct run *r, struct conn *c)
+{
+    ssize_t n = recv(c->fd, r->arena, ARENA, MSG_DONTWAIT);
+    unsigned had = c->count;
+    uint64_t now = process_now();
+
+    if (n > 0) {
+        take(r, c, r->arena, (size_t)n, now);
+        start(r, c, had - c->count, now);
+    } else if (n == 0) {
+        engine_fail("the server closed a connection");
+    } else if (errno != EAGAIN && errno != EINTR) {
+        engine_fail("recv: %s", strerror(errno));
+    }
+    flush(r, c);
+}
+
+/* Measuring -----------------------------------------------------------------*/
+
+static struct sample
+look(const struct run *r, uint64_t now)
+{
+    const struct plan *p = r->plan;
+
+    return (struct sample){
+        .time = now, .echoes = r->echoes,
+        .load_cpu = process_cpu(getpid()),
+        .server_cpu = p->server > 0 ? process_cpu(p->server) : -1,
+        .busy = process_machine_busy(),
+    };
+}
+
+/* Whether the phase that is on is over by now. */
+static bool
+over(const struct run *r, double seconds)
+{
+    const struct plan *p = r->plan;
+
+    if (p->messages > 0)
+        return r->phase == WARMING || r->echoes == p->messages;
+    return seconds >= p->warmup + (r->phase == MEASURING ? p->seconds : 0);
+}
+
+static void
+advance(struct run *r, uint64_t now)
+{
+    if (now > r->last && now - r->last > (uint64_t)PATIENCE * 1000000000)
+        engine_fail("no echo for %d seconds", PATIENCE);
+    if (r->phase == DRAINING
+        || !over(r, (double)(now - r->begin) / 1e9))
+        return;
+    *(r->phase == WARMING ? &r->from : &r->to) = look(r, now);
+    r->phase++;
+}
+
+static bool
+done(const struct run *r)
+{
+    return r->phase == DRAINING && r->echoes == r->started;
+}
+
+static void
+open_all(struct run *r, struct weft_random *random)
+{
+    const struct plan *p = r->plan;
+    const char *why;
+
+    for (unsigned i = 0; i < p->connections; i++) {
+        struct conn *c = &r->conns[i];
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+
+        c->sent = allocate(p->depth, sizeof(*c->sent));
+        c->fd = client_open(&p->to, random, &why);
+        if (c->fd < 0)
+            engine_fail("%s:%u: %s", p->to.host, (unsigned)p->to.port, why);
+        if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
+            engine_fail("epoll_ctl: %s", strerror(errno));
+    }
+}
+
+static void
+run(struct run *r)
+{
+    struct epoll_event events[BATCH];
+
+    r->begin = r->last = process_now();
+    for (unsigned i = 0; i < r->plan->connections; i++) {
+        start(r, &r->conns[i], r->plan->depth, process_now());
+        flush(r, &r->conns[i]);
+    }
+    while (advance(r, process_now()), !done(r)) {
+        int n = epoll_wait(r->epoll, events, BATCH, 50);
+
+        for (int i = 0; i < n; i++)
+            serve(r, events[i].data.ptr);
+    }
+}
+
+static struct report
+sum_up(const struct run *r)
+{
+    const struct sample *a = &r->from, *b = &r->to;
+    double seconds = (double)(b->time - a->time) / 1e9;
+    double server = b->server_cpu - a->server_cpu;
+    double load = b->load_cpu - a->load_cpu;
+    double others = b->busy - a->busy - load - server;
+    uint64_t echoes = b->echoes - a->echoes;
+    bool known = a->server_cpu >= 0 && b->server_cpu >= 0;
+
+    return (struct report){
+        .rate = (double)echoes / seconds,
+        .p50 = (double)histogram_percentile(&r->latency, 0.5) / 1e3,
+        .p99 = (double)histogram_percentile(&r->latency, 0.99) / 1e3,
+        .p999 = (double)histogram_percentile(&r->latency, 0.999) / 1e3,
+        .load_cpu = load / seconds,
+        .server_cpu = known ? server / seconds : -1,
+        .others_cpu = !known ? -1 : others > 0 ? others / seconds : 0,
+        .server_each = known && echoes > 0
+            ? server * 1e6 / (double)echoes : -1,
+        .echoes = echoes,
+        .seconds = seconds,
+    };
+}
+
+struct report
+engine_run(const struct plan *p)
+{
+    static struct weft_random random;
+    static struct run r;
+
+    assert(p->connections > 0 && p->depth > 0);
+    if (process_allow_descriptors(p->connections) < 0)
+        engine_fail("%u descriptors: %s", p->connections, strerror(errno));
+    r.plan = p;
+    r.arena = allocate(ARENA, 1);
+    r.conns = allocate(p->connections, sizeof(*r.conns));
+    r.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (r.epoll < 0)
+        engine_fail("epoll_create1: %s", strerror(errno));
+    write_block(&r.block, p, &random);
+    open_all(&r, &random);
+    run(&r);
+    return sum_up(&r);
+}
