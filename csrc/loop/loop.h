@@ -38,7 +38,7 @@ enum {
     WEFT_ARENA = 512 * 1024,
     WEFT_SLICE = 64 * 1024, /* the most one link reads in one turn */
     WEFT_SLICE_MIN = 8 * 1024,
-    WEFT_SPARES = 64,
+    WEFT_SPARES = 256,
 };
 
 #define WEFT_FOREVER INT64_MAX
