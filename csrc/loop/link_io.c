@@ -296,19 +296,13 @@ send_some(struct weft_link *k)
     return true;
 }
 
-static int64_t
-later_of(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* All is sent: is the connection to end? (7.1.1) */
 static void
 output_done(struct weft_link *k)
 {
     if (k->ending != 0 && !k->ending_sent) {
         k->ending_sent = true; /* close_timeout counts from here */
-        k->ending = later_of(k->ending, k->loop->now);
+        k->ending = k->loop->now;
     }
     if (k->state == WEFT_LINK_LINGER) {
         if (k->watch.fd >= 0)

@@ -50,10 +50,4 @@ void weft_listener_forget(struct weft_listener *s, struct weft_link *k);
 /* Called by the loop: the pause is over. */
 void weft_listener_resume(struct weft_listener *s);
 
-static inline bool
-weft_listener_is_open(const struct weft_listener *s)
-{
-    return s->watch.fd >= 0;
-}
-
 #endif

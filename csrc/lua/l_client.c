@@ -95,10 +95,7 @@ core_wait_open(lua_State *L)
     w = weft_wait_begin(L, ws->instance, "weft.connect");
     if (w == NULL)
         return weft_ws_push_open_cancelled(L);
-    w->kind = WEFT_WAIT_OPEN;
-    w->u.ws = ws;
-    weft_list_add(&ws->waiters, &w->node);
-    return weft_wait_park(L, w, HUGE_VAL);
+    return weft_ws_wait(L, ws, w, WEFT_WAIT_OPEN, HUGE_VAL);
 }
 
 /* core.pair(loop, client_spec, server_spec) -> client, server */

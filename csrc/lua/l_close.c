@@ -57,10 +57,7 @@ weft_ws_close(lua_State *L)
         lua_pushboolean(L, 1);
         return 1;
     }
-    w->kind = WEFT_WAIT_CLOSE;
-    w->u.ws = ws;
-    weft_list_add(&ws->waiters, &w->node);
-    return weft_wait_park(L, w, seconds);
+    return weft_ws_wait(L, ws, w, WEFT_WAIT_CLOSE, seconds);
 }
 
 /* ws:abort() */
@@ -94,10 +91,7 @@ weft_ws_wait_closed(lua_State *L)
     w = weft_wait_begin(L, ws->instance, "ws:wait_closed");
     if (w == NULL)
         return weft_push_failure(L, "cancelled");
-    w->kind = WEFT_WAIT_CLOSED;
-    w->u.ws = ws;
-    weft_list_add(&ws->waiters, &w->node);
-    return weft_wait_park(L, w, seconds);
+    return weft_ws_wait(L, ws, w, WEFT_WAIT_CLOSED, seconds);
 }
 
 /* local ws <close>: starts the closing; the main thread waits for it */
@@ -114,10 +108,7 @@ weft_ws_leave(lua_State *L)
         || !weft_wait_blocks(L, ws->instance))
         return 0;
     w = weft_wait_begin(L, ws->instance, "ws:close");
-    w->kind = WEFT_WAIT_CLOSED;
-    w->u.ws = ws;
-    weft_list_add(&ws->waiters, &w->node);
-    weft_wait_park(L, w, HUGE_VAL);
+    weft_ws_wait(L, ws, w, WEFT_WAIT_CLOSED, HUGE_VAL);
     return 0;
 }
 
@@ -157,9 +148,6 @@ weft_ws_ping(lua_State *L)
         weft_free(p);
         return weft_ws_push_refused(L, ws, rc, "ws:ping");
     }
-    w->kind = WEFT_WAIT_PING;
-    w->u.ws = ws;
     w->ping = p;
-    weft_list_add(&ws->waiters, &w->node);
-    return weft_wait_park(L, w, seconds);
+    return weft_ws_wait(L, ws, w, WEFT_WAIT_PING, seconds);
 }

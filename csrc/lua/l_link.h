@@ -14,6 +14,17 @@
 /* "connecting", "open", "closing" or "closed" */
 const char *weft_ws_state_name(const struct weft_ws *ws);
 
+/* Waits for something of the connection's that service.c sees to. */
+static inline int
+weft_ws_wait(lua_State *L, struct weft_ws *ws, struct weft_wait *w,
+             enum weft_wait_kind kind, double seconds)
+{
+    w->kind = kind;
+    w->u.ws = ws;
+    weft_list_add(&ws->waiters, &w->node);
+    return weft_wait_park(L, w, seconds);
+}
+
 static inline bool
 weft_ws_is_connecting(const struct weft_ws *ws)
 {

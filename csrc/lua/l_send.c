@@ -130,11 +130,8 @@ flush_wait(lua_State *L, struct weft_ws *ws, double seconds,
     w = weft_wait_begin(L, ws->instance, call);
     if (w == NULL)
         return weft_push_failure(L, "cancelled");
-    w->kind = WEFT_WAIT_FLUSH;
-    w->u.ws = ws;
     k->drain = true;
-    weft_list_add(&ws->waiters, &w->node);
-    return weft_wait_park(L, w, seconds);
+    return weft_ws_wait(L, ws, w, WEFT_WAIT_FLUSH, seconds);
 }
 
 /* A send was accepted.  On the main thread outside a turn it leaves now. */

@@ -170,7 +170,6 @@ struct weft_instance {
     struct weft_loop loop;
     struct weft_state *state;
     bool closed, closing, stopped, in_turn;
-    bool interrupted;         /* a signal ended the last wait */
     struct weft_node ready;   /* tasks to resume in the next turn */
     struct weft_node batch;   /* tasks to resume in this turn */
     struct weft_node borrowers; /* connections that send borrowed strings */
@@ -352,7 +351,6 @@ int weft_ws_push_open_cancelled(lua_State *L);
 int weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws);
 
 void weft_ws_register(lua_State *L);
-void weft_field_register(lua_State *L);
 void weft_server_register(lua_State *L);
 void weft_request_register(lua_State *L);
 void weft_client_register(lua_State *L);

@@ -87,7 +87,7 @@ turn_body(lua_State *L)
     luaL_checkstack(L, 64, "turn");
     if (!weft_list_empty(&I->ready) || !weft_list_empty(&I->batch))
         timeout = 0;
-    I->interrupted = !weft_loop_wait(&I->loop, timeout);
+    weft_loop_wait(&I->loop, timeout);
     ns = weft_nanoseconds(I->turn_seconds);
     I->turn_ends = ns == WEFT_FOREVER ? ns : weft_loop_after(ns);
     wake_timers(I);
