@@ -24,9 +24,15 @@ LUA_PC     ?= $(call once,LUA_PC,$(or $(firstword $(foreach name,\
                   $(name)))),lua5.4))
 LUA_CFLAGS ?= $(call once,LUA_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(LUA_PC)))
 OPENSSL_CFLAGS ?= $(call once,OPENSSL_CFLAGS,$(shell \
-                  $(PKG_CONFIG) --cflags libcrypto))
+                  $(PKG_CONFIG) --cflags libssl libcrypto))
 OPENSSL_LIBS ?= $(call once,OPENSSL_LIBS,$(shell \
-                  $(PKG_CONFIG) --libs libcrypto))
+                  $(PKG_CONFIG) --libs libssl libcrypto))
+
+# International host names: a module of its own, made where libidn2 is known.
+IDN_CFLAGS ?= $(call once,IDN_CFLAGS,$(shell \
+                  $(PKG_CONFIG) --cflags libidn2 2>/dev/null))
+IDN_LIBS   ?= $(call once,IDN_LIBS,$(shell \
+                  $(PKG_CONFIG) --libs libidn2 2>/dev/null))
 
 WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
               -Wstrict-prototypes -Wmissing-prototypes
@@ -49,6 +55,8 @@ net    := $(call floor,net)
 loop   := $(call floor,loop)
 lua    := $(call floor,lua)
 module := $(BUILD)/weft/core.so
+idn    := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/idn/*.c))
+idn_module = $(if $(IDN_LIBS),$(BUILD)/weft/idn.so)
 
 c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
@@ -57,8 +65,9 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/
         bench bench-callgrind install clean c-tests fuzzers benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDEXPANSION:
 
-all: $(module)
+all: $(module) $$(idn_module)
 
 help:
 	@echo 'make              build $(module)'
@@ -71,7 +80,7 @@ help:
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
 	@echo 'make interop      Node, Python and Chromium as peers (SKIP=chromium)'
 	@echo 'make conformance  the Autobahn suite (GROUPS="1.* 2.*" ROLE=server)'
-	@echo 'make bench        echo servers side by side (PEERS="NAME=COMMAND ...")'
+	@echo 'make bench        echo servers side by side (SCENARIOS="ws wss", PEERS=, TLS_PEERS=)'
 	@echo 'make bench-callgrind  instructions per echoed message'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean'
@@ -82,7 +91,8 @@ help:
 say = $(if $(V),,@echo '  $(1)  $@';)
 
 # What was built with other flags is built again.
-flags = $(CC) $(cflags) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) $(LDFLAGS) $(OPENSSL_LIBS)
+flags = $(CC) $(cflags) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) $(IDN_CFLAGS) \
+        $(LDFLAGS) $(OPENSSL_LIBS) $(IDN_LIBS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(flags)' | cmp -s - $@ || echo '$(flags)' > $@
@@ -90,6 +100,10 @@ $(BUILD)/flags: FORCE
 $(BUILD)/obj/lua/%.o: csrc/lua/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,cc  )$(CC) $(cflags) $(LUA_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/idn/%.o: csrc/idn/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,cc  )$(CC) $(cflags) $(LUA_CFLAGS) $(IDN_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -99,6 +113,11 @@ $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 $(module): $(base) $(proto) $(net) $(loop) $(lua)
 	@mkdir -p $(@D)
 	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(OPENSSL_LIBS)
+	@mv $@.new $@
+
+$(BUILD)/weft/idn.so: $(idn)
+	@mkdir -p $(@D)
+	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(IDN_LIBS)
 	@mv $@.new $@
 
 # Tests and fuzz targets see the floors they name and none above: an archive
@@ -125,12 +144,15 @@ $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program,-fsanitize=fuzzer)
 
-# The load generator and what it is used with, on the lowest two floors.
-benches := $(patsubst %,$(BUILD)/bench/%,load idle tcp_echo)
+# The load generator and what it is used with: the TLS filter and the lowest
+# two floors.
+benches := $(patsubst %,$(BUILD)/bench/%,load idle handshakes tcp_echo)
 
-$(BUILD)/bench/load $(BUILD)/bench/idle: bench/client.c bench/process.c
-$(BUILD)/bench/load: bench/engine.c bench/histogram.c
-$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h) $(BUILD)/protocol.a
+$(filter-out %/tcp_echo,$(benches)): bench/client.c bench/wire.c \
+  bench/process.c bench/program.c
+$(BUILD)/bench/load $(BUILD)/bench/handshakes: bench/meter.c bench/histogram.c
+$(BUILD)/bench/load: bench/engine.c
+$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h) $(BUILD)/loop.a $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program)
 
@@ -140,7 +162,7 @@ c-tests: $(c_tests)
 
 fuzzers: $(fuzzers)
 
--include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua)) \
+-include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua) $(idn)) \
          $(addsuffix .d,$(c_tests) $(fuzzers))
 
 # Running --------------------------------------------------------------------
@@ -209,9 +231,9 @@ install: all
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$$(dirname "$$file")" && \
 	  cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" && \
 	  chmod 644 "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
-	cp $(module) '$(DESTDIR)$(LIBDIR)/weft/core.so'
+	cp $(module) $(idn_module) '$(DESTDIR)$(LIBDIR)/weft/'
 	cp bin/weft '$(DESTDIR)$(BINDIR)/weft'
-	chmod 755 '$(DESTDIR)$(LIBDIR)/weft/core.so' '$(DESTDIR)$(BINDIR)/weft'
+	chmod 755 '$(DESTDIR)$(LIBDIR)/weft/'*.so '$(DESTDIR)$(BINDIR)/weft'
 
 clean:
 	rm -rf build

@@ -9,16 +9,19 @@ local below = {
   net = { "base" },
   loop = { "net", "proto", "base" },
   lua = { "loop", "net", "proto", "base" },
+  idn = {}, -- a module of its own
 }
 
 -- which files a system header belongs to; nil: it is anybody's
 local function rooms_of(header)
   if header:match("^lua[a-z]*%.h$") or header == "lauxlib.h" then
-    return { "^csrc/lua/" }
+    return { "^csrc/lua/", "^csrc/idn/" }
   elseif header:match("^openssl/[dt]?tls1?%.h$") or header:match("^openssl/ssl[23]?%.h$") then
-    return { "^csrc/net/tls%.c$" }
+    return { "^csrc/net/tls[_%l]*%.[ch]$" }
   elseif header:match("^openssl/") then
-    return { "^csrc/base/crypto%.c$", "^csrc/net/tls%.c$" }
+    return { "^csrc/base/crypto%.c$", "^csrc/net/tls[_%l]*%.[ch]$" }
+  elseif header == "idn2.h" then
+    return { "^csrc/idn/" }
   elseif header == "zlib.h" or header == "zconf.h" then
     return { "^csrc/proto/deflate%.c$" }
   end

@@ -5,16 +5,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "histogram.h"
 #include "process.h"
+#include "program.h"
 #include "proto/frame.h"
 #include "proto/mask.h"
 
@@ -35,7 +33,7 @@ struct block {
 };
 
 struct conn {
-    int fd;
+    struct wire wire;
 
     /* sending */
     size_t at, owed;    /* where in the block; bytes due from there */
@@ -58,12 +56,6 @@ struct conn {
     unsigned first, count;
 };
 
-/* What is counted, at one moment. */
-struct sample {
-    uint64_t time, echoes;
-    double load_cpu, server_cpu, busy;
-};
-
 enum phase { WARMING, MEASURING, DRAINING };
 
 struct run {
@@ -75,22 +67,9 @@ struct run {
     enum phase phase;
     uint64_t begin, last; /* when it began; when the last echo came */
     uint64_t started, echoes; /* messages */
-    struct sample from, to;
+    struct meter_sample from, to;
     struct histogram latency;
 };
-
-void
-engine_fail(const char *format, ...)
-{
-    va_list args;
-
-    fputs("load: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
 
 static void *
 allocate(size_t count, size_t size)
@@ -98,7 +77,7 @@ allocate(size_t count, size_t size)
     void *p = calloc(count, size);
 
     if (p == NULL)
-        engine_fail("out of memory");
+        program_fail("out of memory");
     return p;
 }
 
@@ -132,7 +111,7 @@ write_block(struct block *b, const struct plan *p, struct weft_random *random)
     fill(b->payload, p->size, p->binary);
     for (unsigned i = 0; i < p->depth; i++) {
         if (weft_random_bytes(random, f.key, sizeof(f.key)) != WEFT_OK)
-            engine_fail("no random bytes");
+            program_fail("no random bytes");
         at = i * b->frame;
         at += weft_frame_write(&f, b->bytes + at);
         weft_mask_copy(b->bytes + at, b->payload, p->size, f.key, 0);
@@ -149,8 +128,8 @@ set_blocked(struct run *r, struct conn *c, bool blocked)
         return;
     if (blocked)
         event.events |= EPOLLOUT;
-    if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, c->fd, &event) < 0)
-        engine_fail("epoll_ctl: %s", strerror(errno));
+    if (epoll_ctl(r->epoll, EPOLL_CTL_MOD, c->wire.fd, &event) < 0)
+        program_fail("epoll_ctl: %s", strerror(errno));
     c->blocked = blocked;
 }
 
@@ -187,13 +166,13 @@ flush(struct run *r, struct conn *c)
     bool pong, full = false;
     size_t len;
 
-    while (!full && (c->owed > 0 || c->pong_len > 0)) {
+    while (!full && (c->owed > 0 || c->pong_len > 0 || wire_owes(&c->wire))) {
         const uint8_t *bytes = next_bytes(r, c, &len, &pong);
-        ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        long n = wire_send(&c->wire, bytes, len, MSG_DONTWAIT);
 
-        if (n < 0 && errno != EAGAIN && errno != EINTR)
-            engine_fail("send: %s", strerror(errno));
-        full = n < 0 && errno == EAGAIN;
+        if (n < 0 && n != -EAGAIN && n != -EINTR)
+            program_fail("send: %s", wire_why(&c->wire, n));
+        full = n == -EAGAIN;
         if (n > 0)
             count_sent(r, c, (size_t)n, pong);
     }
@@ -223,9 +202,9 @@ static void
 take_message(struct run *r, struct conn *c, uint64_t now)
 {
     if (c->count == 0)
-        engine_fail("an echo of nothing");
+        program_fail("an echo of nothing");
     if (c->len != r->plan->size)
-        engine_fail("an echo of %llu bytes", (unsigned long long)c->len);
+        program_fail("an echo of %llu bytes", (unsigned long long)c->len);
     c->inside = false;
     r->echoes++;
     r->last = now;
@@ -244,7 +223,7 @@ take_control(struct conn *c)
     size_t at;
 
     if (c->frame.opcode == WEFT_CLOSE)
-        engine_fail("closed by the server with %u", c->frame.len < 2 ? 1005u
+        program_fail("closed by the server with %u", c->frame.len < 2 ? 1005u
              : (unsigned)(c->control[0] << 8 | c->control[1]));
     if (c->frame.opcode != WEFT_PING || c->pong_at > 0)
         return; /* 5.5.3: the next ping is answered instead */
@@ -260,10 +239,10 @@ begin_frame(struct run *r, struct conn *c)
     uint8_t opcode = r->plan->binary ? WEFT_BINARY : WEFT_TEXT;
 
     if (f->reserved != 0 || f->masked != r->plan->to.raw)
-        engine_fail("a frame with the wrong bits");
+        program_fail("a frame with the wrong bits");
     if (f->opcode < WEFT_CLOSE) {
         if (f->opcode != (c->inside ? WEFT_CONTINUATION : opcode))
-            engine_fail("an echo with opcode %u", (unsigned)f->opcode);
+            program_fail("an echo with opcode %u", (unsigned)f->opcode);
         c->len = (c->inside ? c->len : 0) + f->len;
         c->inside = true;
     }
@@ -294,7 +273,7 @@ check_payload(struct run *r, struct conn *c, uint8_t *bytes, size_t n)
             weft_mask(bytes, n, c->frame.key, c->frame_at);
         if (at + n > r->plan->size
             || memcmp(bytes, r->block.payload + at, n) != 0)
-            engine_fail("an echo that differs from what was sent");
+            program_fail("an echo that differs from what was sent");
     }
 }
 
@@ -318,7 +297,7 @@ take_head(struct run *r, struct conn *c, const uint8_t *bytes, size_t len)
         return size - had;
     }
     if (rc != WEFT_MORE)
-        engine_fail("%s", weft_status_text(rc));
+        program_fail("%s", weft_status_text(rc));
     memcpy(c->head + had, bytes, len); /* less than a head */
     c->head_len = (uint8_t)(had + len);
     return len;
@@ -351,7 +330,7 @@ take(struct run *r, struct conn *c, uint8_t *bytes, size_t len, uint64_t now)
 static void
 serve(struct run *r, struct conn *c)
 {
-    ssize_t n = recv(c->fd, r->arena, ARENA, MSG_DONTWAIT);
+    long n = wire_receive(&c->wire, r->arena, ARENA, MSG_DONTWAIT);
     unsigned had = c->count;
     uint64_t now = process_now();
 
@@ -359,27 +338,14 @@ serve(struct run *r, struct conn *c)
         take(r, c, r->arena, (size_t)n, now);
         start(r, c, had - c->count, now);
     } else if (n == 0) {
-        engine_fail("the server closed a connection");
-    } else if (errno != EAGAIN && errno != EINTR) {
-        engine_fail("recv: %s", strerror(errno));
+        program_fail("the server closed a connection");
+    } else if (n != -EAGAIN && n != -EINTR) {
+        program_fail("recv: %s", wire_why(&c->wire, n));
     }
     flush(r, c);
 }
 
 /* Measuring -----------------------------------------------------------------*/
-
-static struct sample
-look(const struct run *r, uint64_t now)
-{
-    const struct plan *p = r->plan;
-
-    return (struct sample){
-        .time = now, .echoes = r->echoes,
-        .load_cpu = process_cpu(getpid()),
-        .server_cpu = p->server > 0 ? process_cpu(p->server) : -1,
-        .busy = process_machine_busy(),
-    };
-}
 
 /* Whether the phase that is on is over by now. */
 static bool
@@ -396,11 +362,12 @@ static void
 advance(struct run *r, uint64_t now)
 {
     if (now > r->last && now - r->last > (uint64_t)PATIENCE * 1000000000)
-        engine_fail("no echo for %d seconds", PATIENCE);
+        program_fail("no echo for %d seconds", PATIENCE);
     if (r->phase == DRAINING
         || !over(r, (double)(now - r->begin) / 1e9))
         return;
-    *(r->phase == WARMING ? &r->from : &r->to) = look(r, now);
+    *(r->phase == WARMING ? &r->from : &r->to) =
+        meter_look(r->plan->server, r->echoes);
     r->phase++;
 }
 
@@ -419,13 +386,14 @@ open_all(struct run *r, struct weft_random *random)
     for (unsigned i = 0; i < p->connections; i++) {
         struct conn *c = &r->conns[i];
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+        struct client client;
 
         c->sent = allocate(p->depth, sizeof(*c->sent));
-        c->fd = client_open(&p->to, random, &why);
-        if (c->fd < 0)
-            engine_fail("%s:%u: %s", p->to.host, (unsigned)p->to.port, why);
-        if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
-            engine_fail("epoll_ctl: %s", strerror(errno));
+        if (client_open(&client, &p->to, random, &why) < 0)
+            program_fail("%s:%u: %s", p->to.host, (unsigned)p->to.port, why);
+        c->wire = client.wire;
+        if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->wire.fd, &event) < 0)
+            program_fail("epoll_ctl: %s", strerror(errno));
     }
 }
 
@@ -450,26 +418,15 @@ run(struct run *r)
 static struct report
 sum_up(const struct run *r)
 {
-    const struct sample *a = &r->from, *b = &r->to;
-    double seconds = (double)(b->time - a->time) / 1e9;
-    double server = b->server_cpu - a->server_cpu;
-    double load = b->load_cpu - a->load_cpu;
-    double others = b->busy - a->busy - load - server;
-    uint64_t echoes = b->echoes - a->echoes;
-    bool known = a->server_cpu >= 0 && b->server_cpu >= 0;
+    const struct weft_tls *tls = r->conns[0].wire.tls;
 
     return (struct report){
-        .rate = (double)echoes / seconds,
+        .use = meter_between(&r->from, &r->to),
         .p50 = (double)histogram_percentile(&r->latency, 0.5) / 1e3,
         .p99 = (double)histogram_percentile(&r->latency, 0.99) / 1e3,
         .p999 = (double)histogram_percentile(&r->latency, 0.999) / 1e3,
-        .load_cpu = load / seconds,
-        .server_cpu = known ? server / seconds : -1,
-        .others_cpu = !known ? -1 : others > 0 ? others / seconds : 0,
-        .server_each = known && echoes > 0
-            ? server * 1e6 / (double)echoes : -1,
-        .echoes = echoes,
-        .seconds = seconds,
+        .tls_version = tls != NULL ? weft_tls_version(tls) : "",
+        .tls_cipher = tls != NULL ? weft_tls_cipher(tls) : "",
     };
 }
 
@@ -481,13 +438,13 @@ engine_run(const struct plan *p)
 
     assert(p->connections > 0 && p->depth > 0);
     if (process_allow_descriptors(p->connections) < 0)
-        engine_fail("%u descriptors: %s", p->connections, strerror(errno));
+        program_fail("%u descriptors: %s", p->connections, strerror(errno));
     r.plan = p;
     r.arena = allocate(ARENA, 1);
     r.conns = allocate(p->connections, sizeof(*r.conns));
     r.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (r.epoll < 0)
-        engine_fail("epoll_create1: %s", strerror(errno));
+        program_fail("epoll_create1: %s", strerror(errno));
     write_block(&r.block, p, &random);
     open_all(&r, &random);
     run(&r);

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "client.h"
+#include "meter.h"
 
 /* What is asked for. */
 struct plan {
@@ -33,21 +34,13 @@ struct plan {
     pid_t server;                /* whose CPU time is reported; 0: nobody's */
 };
 
-/* What was measured. */
+/* What was measured; the meter counts echoes. */
 struct report {
-    uint64_t echoes;
-    double seconds;
-    double rate;                 /* echoes a second */
-    double p50, p99, p999;       /* latency, microseconds */
-    double load_cpu;             /* shares of a core; < 0: unknown */
-    double server_cpu, others_cpu;
-    double server_each;          /* microseconds of CPU an echo; < 0 */
+    struct meter_report use;
+    double p50, p99, p999; /* latency, microseconds */
+    const char *tls_version, *tls_cipher; /* "" without */
 };
 
 struct report engine_run(const struct plan *plan);
-
-/* Prints "load: " and the sentence to standard error, and exits with 1. */
-void engine_fail(const char *format, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * What a connection that says nothing costs its server.
  *
- *     idle [--connections N] [--raw] [--json] PORT PID
+ *     idle [--connections N] [--raw] [--tls] [--json] PORT PID
  *
  * Opens a tenth of N (5000) connections, waits, reads the resident memory of
  * the process PID, opens the others, waits, and reads it again: the difference
@@ -20,6 +20,7 @@
 
 #include "client.h"
 #include "process.h"
+#include "program.h"
 
 enum { SETTLE = 2 }; /* seconds */
 
@@ -33,10 +34,8 @@ look(pid_t pid)
 {
     struct sample s = { process_now(), process_rss(pid), process_cpu(pid) };
 
-    if (s.rss < 0 || s.cpu < 0) {
-        fprintf(stderr, "idle: no process %ld\n", (long)pid);
-        exit(1);
-    }
+    if (s.rss < 0 || s.cpu < 0)
+        program_fail("no process %ld", (long)pid);
     return s;
 }
 
@@ -45,14 +44,12 @@ static void
 open_some(const struct client_target *to, unsigned count,
           struct weft_random *random)
 {
+    struct client c;
     const char *why;
 
-    for (unsigned i = 0; i < count; i++) {
-        if (client_open(to, random, &why) < 0) {
-            fprintf(stderr, "idle: connection %u: %s\n", i + 1, why);
-            exit(1);
-        }
-    }
+    for (unsigned i = 0; i < count; i++)
+        if (client_open(&c, to, random, &why) < 0)
+            program_fail("connection %u: %s", i + 1, why);
 }
 
 static void
@@ -88,6 +85,7 @@ main(int argc, char **argv)
     static const struct option options[] = {
         { "connections", required_argument, NULL, 'c' },
         { "raw", no_argument, NULL, 'r' },
+        { "tls", no_argument, NULL, 't' },
         { "json", no_argument, NULL, 'j' },
         { 0 },
     };
@@ -97,25 +95,25 @@ main(int argc, char **argv)
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 'c')
-            count = (unsigned)strtoul(optarg, NULL, 10);
-        else if (option == 'r')
-            to.raw = true;
-        else if (option == 'j')
-            json = true;
-        else
-            return 2;
+        switch (option) {
+        case 'c':
+            count = (unsigned)program_number("N", optarg, 10, 60000);
+            break;
+        case 'r': to.raw = true; break;
+        case 't': program_use_tls(&to); break;
+        case 'j': json = true; break;
+        default:
+            return 2; /* getopt has said why */
+        }
     }
-    if (optind != argc - 2 || count < 10) {
-        fprintf(stderr, "usage: idle [--connections N] [--raw] [--json] "
-                        "PORT PID\n");
-        return 2;
-    }
-    to.port = (uint16_t)strtoul(argv[optind], NULL, 10);
-    if (process_allow_descriptors(count) < 0) {
-        fprintf(stderr, "idle: %u descriptors: %s\n", count, strerror(errno));
-        return 1;
-    }
-    measure(&to, count, (pid_t)strtol(argv[optind + 1], NULL, 10), json);
+    if (optind != argc - 2)
+        program_fail("PORT and PID are needed");
+    if (to.raw && to.tls != NULL)
+        program_fail("--raw goes without --tls");
+    to.port = (uint16_t)program_number("PORT", argv[optind], 1, 65535);
+    if (process_allow_descriptors(count) < 0)
+        program_fail("%u descriptors: %s", count, strerror(errno));
+    measure(&to, count,
+            (pid_t)program_number("PID", argv[optind + 1], 1, 1 << 30), json);
     return 0;
 }

@@ -9,6 +9,7 @@
  *     --seconds T       (3)          --warmup T      seconds not counted (1)
  *     --messages M      ends after M echoes instead, all counted
  *     --raw             no handshake; the frames come back as they went
+ *     --tls             wss, whatever the certificate
  *     --pid PID         the server's: its CPU time is reported
  *     --host ADDRESS    (127.0.0.1)  --json          instead of a sentence
  *
@@ -20,44 +21,42 @@
 #include <stdlib.h>
 
 #include "engine.h"
+#include "program.h"
 
 static void
 print_json(const struct plan *p, const struct report *s)
 {
+    const struct meter_report *u = &s->use;
+
     printf("{\"connections\":%u,\"depth\":%u,\"size\":%zu,\"kind\":\"%s\","
-           "\"seconds\":%.3f,\"echoes\":%llu,\"rate\":%.1f,\"p50\":%.1f,"
-           "\"p99\":%.1f,\"p999\":%.1f,\"load\":%.3f,\"server\":%.3f,"
-           "\"others\":%.3f,\"server_us\":%.3f}\n",
+           "\"tls\":\"%s %s\",\"seconds\":%.3f,\"echoes\":%llu,"
+           "\"rate\":%.1f,\"p50\":%.1f,\"p99\":%.1f,\"p999\":%.1f,"
+           "\"load\":%.3f,\"server\":%.3f,\"others\":%.3f,"
+           "\"server_us\":%.3f}\n",
            p->connections, p->depth, p->size, p->binary ? "binary" : "text",
-           s->seconds, (unsigned long long)s->echoes, s->rate, s->p50, s->p99,
-           s->p999, s->load_cpu, s->server_cpu, s->others_cpu, s->server_each);
+           s->tls_version, s->tls_cipher, u->seconds,
+           (unsigned long long)u->count, u->rate, s->p50, s->p99, s->p999,
+           u->load_cpu, u->server_cpu, u->others_cpu, u->server_each);
 }
 
 static void
 print_sentence(const struct plan *p, const struct report *s)
 {
+    const struct meter_report *u = &s->use;
+
     printf("%zu B %s, %u connections x %u: %.0f echoes/s, latency "
            "%.0f/%.0f/%.0f us (p50/p99/p99.9), load %.0f %% of a core",
            p->size, p->binary ? "binary" : "text", p->connections, p->depth,
-           s->rate, s->p50, s->p99, s->p999, s->load_cpu * 100);
-    if (s->server_cpu >= 0)
+           u->rate, s->p50, s->p99, s->p999, u->load_cpu * 100);
+    if (u->server_cpu >= 0)
         printf(", server %.0f %%, %.2f us an echo, others %.0f %%",
-               s->server_cpu * 100, s->server_each, s->others_cpu * 100);
+               u->server_cpu * 100, u->server_each, u->others_cpu * 100);
+    if (p->to.tls != NULL)
+        printf(", %s, %s", s->tls_version, s->tls_cipher);
     printf("\n");
 }
 
 /* Asking --------------------------------------------------------------------*/
-
-static double
-number(const char *name, const char *text, double least, double most)
-{
-    char *end;
-    double value = strtod(text, &end);
-
-    if (end == text || *end != '\0' || !(value >= least && value <= most))
-        engine_fail("%s is not between %g and %g: %s", name, least, most, text);
-    return value;
-}
 
 static const struct option options[] = {
     { "connections", required_argument, NULL, 'c' },
@@ -68,6 +67,7 @@ static const struct option options[] = {
     { "warmup", required_argument, NULL, 'w' },
     { "messages", required_argument, NULL, 'm' },
     { "raw", no_argument, NULL, 'r' },
+    { "tls", no_argument, NULL, 'T' },
     { "pid", required_argument, NULL, 'p' },
     { "host", required_argument, NULL, 'h' },
     { "json", no_argument, NULL, 'j' },
@@ -78,15 +78,22 @@ static void
 set_option(struct plan *p, bool *json, int option, const char *value)
 {
     switch (option) {
-    case 'c': p->connections = (unsigned)number("N", value, 1, 60000); break;
-    case 'd': p->depth = (unsigned)number("D", value, 1, 4096); break;
-    case 's': p->size = (size_t)number("S", value, 0, 1 << 28); break;
+    case 'c':
+        p->connections = (unsigned)program_number("N", value, 1, 60000);
+        break;
+    case 'd': p->depth = (unsigned)program_number("D", value, 1, 4096); break;
+    case 's': p->size = (size_t)program_number("S", value, 0, 1 << 28); break;
     case 'b': p->binary = true; break;
-    case 't': p->seconds = number("T", value, 0.1, 86400); break;
-    case 'w': p->warmup = number("T", value, 0, 86400); break;
-    case 'm': p->messages = (uint64_t)number("M", value, 1, 1e15); break;
+    case 't': p->seconds = program_number("T", value, 0.1, 86400); break;
+    case 'w': p->warmup = program_number("T", value, 0, 86400); break;
+    case 'm':
+        p->messages = (uint64_t)program_number("M", value, 1, 1e15);
+        break;
     case 'r': p->to.raw = true; break;
-    case 'p': p->server = (pid_t)number("PID", value, 1, 1 << 30); break;
+    case 'T': program_use_tls(&p->to); break;
+    case 'p':
+        p->server = (pid_t)program_number("PID", value, 1, 1 << 30);
+        break;
     case 'h': p->to.host = value; break;
     case 'j': *json = true; break;
     default:
@@ -104,8 +111,10 @@ read_plan(int argc, char **argv, bool *json)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
         set_option(&p, json, option, optarg);
     if (optind != argc - 1)
-        engine_fail("one PORT is needed");
-    p.to.port = (uint16_t)number("PORT", argv[optind], 1, 65535);
+        program_fail("one PORT is needed");
+    if (p.to.raw && p.to.tls != NULL)
+        program_fail("--raw goes without --tls");
+    p.to.port = (uint16_t)program_number("PORT", argv[optind], 1, 65535);
     return p;
 }
 

@@ -87,10 +87,25 @@ local function weft_of(scenario)
   end
 end
 
+-- What the peers have agreed upon, in words; servers may differ.
+local function tls_of(scenario)
+  local seen, names = {}, {}
+  for _, server in ipairs(scenario.servers) do
+    for _, round in pairs(server.rounds) do
+      local tls = round.tls or " "
+      if tls ~= " " and not seen[tls] then
+        seen[tls] = true
+        names[#names + 1] = tls
+      end
+    end
+  end
+  return names[1] and ", " .. table.concat(names, " or ") or ""
+end
+
 local function print_echo(scenario)
   local what, weft = scenario.what, weft_of(scenario)
-  print(("### %s: %d B %s, %d connections, %d outstanding\n"):format(
-    scenario.name, what.size, what.kind, what.connections, what.depth))
+  print(("### %s: %d B %s, %d connections, %d outstanding%s\n"):format(
+    scenario.name, what.size, what.kind, what.connections, what.depth, tls_of(scenario)))
   row("server", "echoes/s", "weft to it: echoes/s", "weft to it: echoes per CPU second",
       "server CPU us/echo", "p50 us", "p99 us", "p99.9 us", "server CPU %", "load CPU %",
       "others CPU %")
@@ -118,9 +133,37 @@ local function note_limit(scenario)
     local load = spread(server.rounds, key("load", 100))
     if load > 95 then
       notes[#notes + 1] = ("%s, %s: the load used %.0f %% of its core, so the rate is a lower " ..
-                           "bound; CPU per echo is good"):format(scenario.name, server.name, load)
+                           "bound; the server's CPU time is good"):format(scenario.name,
+                                                                          server.name, load)
     end
   end
+end
+
+local function print_openings(scenario)
+  local what, weft = scenario.what, weft_of(scenario)
+  print(("### %s: %s handshakes, %d at once%s\n"):format(scenario.name, what.handshake,
+                                                        what.at_once, tls_of(scenario)))
+  row("server", "openings/s", "weft to it: openings per CPU second", "server CPU us to open one",
+      "openings per CPU second", "resumed %", "p50 us", "p99 us", "server CPU %", "load CPU %",
+      "others CPU %")
+  row("---", ("--: | "):rep(9) .. "--:")
+  for _, server in ipairs(scenario.servers) do
+    local rounds = server.rounds
+    row(server.name,
+        show("%.0f", spread(rounds, key "rate")),
+        show("%.2f", spread(rounds, ratio(weft, "server_us", true))),
+        show("%.1f", spread(rounds, key "server_us")),
+        show("%.0f", spread(rounds, function(round)
+          return 1e6 / round.server_us
+        end)),
+        show("%.0f", spread(rounds, key "resumed")),
+        show("%.0f", (spread(rounds, key "p50"))),
+        show("%.0f", (spread(rounds, key "p99"))),
+        show("%.0f", (spread(rounds, key("server", 100)))),
+        show("%.0f", (spread(rounds, key("load", 100)))),
+        show("%.0f", (spread(rounds, key("others", 100)))))
+  end
+  print()
 end
 
 local function print_idle(scenario)
@@ -144,6 +187,9 @@ end
 for _, scenario in ipairs(scenarios) do
   if scenario.what.bytes then
     print_idle(scenario)
+  elseif scenario.what.openings then
+    print_openings(scenario)
+    note_limit(scenario)
   else
     print_echo(scenario)
     note_limit(scenario)

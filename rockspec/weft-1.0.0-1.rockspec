@@ -19,7 +19,7 @@ dependencies = {
   "lua >= 5.4",
 }
 external_dependencies = {
-  OPENSSL = { header = "openssl/evp.h" },
+  OPENSSL = { header = "openssl/ssl.h" },
 }
 build = {
   type = "make",
@@ -29,14 +29,14 @@ build = {
     CFLAGS = "$(CFLAGS)",
     LUA_CFLAGS = "-I$(LUA_INCDIR)",
     OPENSSL_CFLAGS = "-I$(OPENSSL_INCDIR)",
-    OPENSSL_LIBS = "-L$(OPENSSL_LIBDIR) -lcrypto",
+    OPENSSL_LIBS = "-L$(OPENSSL_LIBDIR) -lssl -lcrypto",
   },
   install_variables = {
     CC = "$(CC)",
     CFLAGS = "$(CFLAGS)",
     LUA_CFLAGS = "-I$(LUA_INCDIR)",
     OPENSSL_CFLAGS = "-I$(OPENSSL_INCDIR)",
-    OPENSSL_LIBS = "-L$(OPENSSL_LIBDIR) -lcrypto",
+    OPENSSL_LIBS = "-L$(OPENSSL_LIBDIR) -lssl -lcrypto",
     PREFIX = "$(PREFIX)",
     LUADIR = "$(LUADIR)",
     LIBDIR = "$(LIBDIR)",

@@ -6,7 +6,7 @@ local LATER = "not supported yet"
 
 describe("what a later version brings", function()
   local served = {
-    { "tls", "self-signed" }, { "compression", true }, { "compression", {} }, { "max_body", 1000 },
+    { "compression", true }, { "compression", {} }, { "max_body", 1000 },
     { "max_connections", 10 }, { "max_connections_per_address", 10 }, { "rate", { messages = 5 } },
     { "memory_limit", 1000000 }, { "hosts", { "example.com" } }, { "trusted_proxies", { "10.0.0.0/8" } },
     { "proxy_protocol", true }, { "log", "text" },
@@ -26,10 +26,7 @@ describe("what a later version brings", function()
     raises(function() t.weft.listen { port = 0, websocket = print, workers = 2 } end, "listen", "workers")
   end))
 
-  local connected = {
-    { "tls", { verify = false } }, { "proxy", "http://127.0.0.1:3128" }, { "redirects", 3 }, { "unix", "/tmp/x" },
-    { "username", "ana" }, { "password", "secret" }, { "compression", true }, { "memory_limit", 1000000 },
-  }
+  local connected = { { "compression", true }, { "memory_limit", 1000000 } }
   for _, pair in ipairs(connected) do
     local name, value = pair[1], pair[2]
     it(("is the %s of a client"):format(name), case(function(t)
@@ -37,16 +34,7 @@ describe("what a later version brings", function()
     end))
   end
 
-  it("is wss and a password in a URL, which no message shows", case(function(t)
-    for url, code in pairs { ["wss://127.0.0.1/"] = "tls", ["ws://ana:secret@127.0.0.1/"] = "url" } do
-      local ws, message, got = t.weft.connect(url)
-      assert.same({ nil, code }, { ws, got })
-      assert.is_truthy(message:find(LATER, 1, true), message)
-      assert.is_nil(message:find("secret", 1, true), message)
-    end
-  end))
-
-  for _, name in ipairs { "reconnecting", "static", "metrics", "worker_id" } do
+  for _, name in ipairs { "static", "metrics", "worker_id" } do
     it("is weft." .. name, function()
       raises(function() weft[name] "x" end, "weft." .. name, LATER)
     end)
@@ -56,9 +44,8 @@ describe("what a later version brings", function()
     raises(function() return weft.adapters.cqueues.x end, "adapters", LATER)
   end)
 
-  it("is a server's reload and drain", case(function(t)
+  it("is a server's drain", case(function(t)
     local server = t:listen()
-    raises(function() server:reload() end, "reload", LATER)
     raises(function() server:close(1, { drain = 5 }) end, "close", "drain", LATER)
     assert.is_true((server:close(1, {})))
   end))

@@ -43,18 +43,6 @@ describe("a connect that fails", function()
     assert.is_truthy(message:find(name, 1, true), message)
   end))
 
-  it("turns the loop while a name is looked up", case(function(t)
-    local turns = 0
-    local counter = t.weft.spawn(function()
-      while t.weft.sleep(0) do
-        turns = turns + 1
-      end
-    end)
-    assert_failed("dns", t.weft.connect("ws://" .. ("x"):rep(64) .. ".invalid/"))
-    assert.is_true(turns > 0)
-    counter:cancel()
-  end))
-
   it("finds a host by its name", case(function(t)
     local _, port = t:listen()
     local ws = t:connect(("ws://localhost:%d/"):format(port))

@@ -41,14 +41,12 @@ describe("a table of options", function()
 
   it("raises for what comes in a later version", function()
     for _, name in ipairs {
-      "tls", "compression", "max_connections", "max_connections_per_address", "rate", "memory_limit", "hosts",
+      "compression", "max_connections", "max_connections_per_address", "rate", "memory_limit", "hosts",
       "trusted_proxies", "proxy_protocol", "log", "max_body",
     } do
       refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")
     end
-    for _, name in ipairs { "tls", "compression", "proxy", "redirects", "unix", "username", "password" } do
-      refused(options.connect, { [name] = "x" }, "'" .. name .. "'", "not supported yet")
-    end
+    refused(options.connect, { compression = "x" }, "'compression'", "not supported yet")
     refused(options.serve, { workers = 2 }, "'workers'", "not supported yet")
     refused(options.serve, { on_worker = print }, "'on_worker'", "not supported yet")
     refused(options.close, { drain = 5 }, "'drain'", "not supported yet")
@@ -61,11 +59,51 @@ describe("a table of options", function()
     check.options(options.connect, "weft.connect", { compression = false, proxy = false, redirects = 0 }, 1)
   end)
 
-  it("never shows the value of a later option", function()
-    local message = raises(function()
-      check.options(options.connect, "weft.connect", { password = "sesame" }, 1)
-    end)
-    assert.is_nil(message:find "sesame")
+  it("never shows a user name or password, not even a wrong one", function()
+    for name, values in pairs {
+      username = { "sesame:", "sesame\r\nX: y", "sesame\0", "\127sesame", { "sesame" }, 7353 },
+      password = { "sesame\n", "\27sesame", { "sesame" }, 7353, true },
+    } do
+      for _, value in ipairs(values) do
+        local message = raises(function()
+          check.options(options.connect, "weft.connect", { [name] = value }, 1)
+        end, "weft.connect: option '" .. name .. "': expected a string without", ", got a")
+        assert.is_nil(message:find "sesame")
+        assert.is_nil(message:find "7353")
+      end
+    end
+  end)
+
+  it("takes any other text for a user name or password", function()
+    local checked = check.options(options.connect, "weft.connect", {
+      username = "", password = ": \u{FC}\xFF",
+    }, 1)
+    assert.same({ "", ": \u{FC}\xFF" }, { checked.username, checked.password })
+  end)
+
+  it("knows what reconnecting takes besides", function()
+    local checked = check.options(options.reconnecting, "weft.reconnecting", nil, 1)
+    assert.same({ 0.25, 30, math.huge, 10, 0 }, {
+      checked.min_delay, checked.max_delay, checked.max_attempts, checked.timeout, checked.redirects,
+    })
+    for _, name in ipairs { "min_delay", "max_delay" } do
+      for _, value in ipairs { 0, -1, 0 / 0, "1", true } do
+        refused(options.reconnecting, { [name] = value }, "'" .. name .. "'", "a number above 0")
+      end
+    end
+    refused(options.reconnecting, { max_attempts = 0 }, "'max_attempts'", "1 or more")
+    refused(options.reconnecting, { retry = true }, "'retry'", "a function")
+    refused(options.reconnecting, { on_retry = 5 }, "'on_retry'", "a function")
+    refused(options.reconnecting, { events = {} }, "unknown option 'events'")
+    refused(options.connect, { retry = print }, "unknown option 'retry'")
+  end)
+
+  it("takes whole numbers of redirects and a path for a socket", function()
+    refused(options.connect, { redirects = -1 }, "'redirects'", "0 or more")
+    refused(options.connect, { redirects = 1.5 }, "'redirects'", "a whole number")
+    refused(options.connect, { redirects = true }, "'redirects'")
+    refused(options.connect, { unix = "" }, "'unix'", "a path")
+    refused(options.connect, { unix = "a\0b" }, "'unix'", "a path")
   end)
 
   local wrong = {

@@ -2,13 +2,26 @@
 // compression, messages up to 16 MiB.
 //
 //   node ws.js PORT        on 127.0.0.1, until a signal comes
+//
+// With CERT and KEY in the environment, names of PEM files: over TLS.
 "use strict";
 
+const fs = require("fs");
+const https = require("https");
 const { WebSocketServer } = require("ws");
 
+const { CERT, KEY } = process.env;
+const host = "127.0.0.1";
+const port = Number(process.argv.at(-1));
+
+function listenWithTls() {
+  const cert = fs.readFileSync(CERT);
+  const key = fs.readFileSync(KEY);
+  return https.createServer({ cert, key }).listen(port, host);
+}
+
 const server = new WebSocketServer({
-  host: "127.0.0.1",
-  port: Number(process.argv.at(-1)),
+  ...(CERT ? { server: listenWithTls() } : { host, port }),
   perMessageDeflate: false,
   maxPayload: 16 * 1024 * 1024,
 });

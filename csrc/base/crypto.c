@@ -15,6 +15,13 @@ static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 enum { SHA1_SIZE = 20, KEY_SIZE = 16 };
 
+void
+weft_base64(const void *from, size_t len, char *to)
+{
+    assert(len < (size_t)1 << 30); /* libcrypto counts in int */
+    EVP_EncodeBlock((unsigned char *)to, from, (int)len);
+}
+
 enum weft_status
 weft_random_bytes(struct weft_random *r, void *to, size_t len)
 {
@@ -57,7 +64,7 @@ weft_accept_key(const char *key, size_t len, char out[29])
     EVP_MD_CTX_free(ctx);
     if (!done)
         return WEFT_E_MEMORY;
-    EVP_EncodeBlock((unsigned char *)out, digest, SHA1_SIZE);
+    weft_base64(digest, SHA1_SIZE, out);
     return WEFT_OK;
 }
 
@@ -68,6 +75,6 @@ weft_new_key(struct weft_random *r, char out[25])
     enum weft_status rc = weft_random_bytes(r, nonce, sizeof(nonce));
 
     if (rc == WEFT_OK)
-        EVP_EncodeBlock((unsigned char *)out, nonce, KEY_SIZE);
+        weft_base64(nonce, KEY_SIZE, out);
     return rc;
 }

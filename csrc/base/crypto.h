@@ -1,6 +1,7 @@
 /*
  * What weft takes from libcrypto: SHA-1 and base64 for the opening handshake
- * (RFC 6455, 4.2.2), and random bytes for keys and masks (5.3, 10.3).
+ * (RFC 6455, 4.2.2) and for Basic auth (RFC 7617), and random bytes for keys
+ * and masks (5.3, 10.3).
  */
 #ifndef WEFT_BASE_CRYPTO_H
 #define WEFT_BASE_CRYPTO_H
@@ -9,6 +10,15 @@
 #include <stdint.h>
 
 #include "base/status.h"
+
+/* How many characters len bytes are in base64, the NUL after them included. */
+#define WEFT_BASE64_SIZE(len) (((len) + 2) / 3 * 4 + 1)
+
+/*
+ * len bytes (less than 1 GiB) in base64 with its padding (RFC 4648, 4), NUL
+ * after them; `to` has room for WEFT_BASE64_SIZE(len).
+ */
+void weft_base64(const void *from, size_t len, char *to);
 
 /*
  * Random bytes drawn in bulk from OpenSSL's generator and handed out a few at

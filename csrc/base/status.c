@@ -39,6 +39,8 @@ weft_status_text(enum weft_status status)
         return "a system call failed";
     case WEFT_E_HEAD:
         return "the HTTP head was refused";
+    case WEFT_E_TLS:
+        return "TLS failed";
     case WEFT_E_RESERVED_BITS:
         return "the peer sent a frame with a reserved bit set "
                "(RFC 6455, 5.2)";

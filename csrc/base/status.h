@@ -19,6 +19,7 @@ enum weft_status {
     WEFT_E_BUSY = -3,   /* another message is being written in pieces */
     WEFT_E_SYSTEM = -4, /* a system call failed; errno says why */
     WEFT_E_HEAD = -5,   /* an HTTP head that is refused; the head says why */
+    WEFT_E_TLS = -6,    /* TLS failed; the filter says why */
 
     /* faults of the peer, each with its close code */
     WEFT_E_RESERVED_BITS = -20,    /* 5.2: a reserved bit is set */

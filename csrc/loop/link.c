@@ -29,6 +29,7 @@ weft_cause_name(enum weft_cause cause)
         [WEFT_CAUSE_SLOW] = "slow",
         [WEFT_CAUSE_RESET] = "reset",
         [WEFT_CAUSE_EOF] = "eof",
+        [WEFT_CAUSE_TLS] = "tls",
         [WEFT_CAUSE_SHUTDOWN] = "shutdown",
         [WEFT_CAUSE_CANCELLED] = "cancelled",
         [WEFT_CAUSE_COLLECTED] = "collected",
@@ -54,6 +55,7 @@ weft_link_message(const struct weft_link *k)
         [WEFT_CAUSE_SLOW] = "the peer does not take what it is sent",
         [WEFT_CAUSE_RESET] = "the connection broke",
         [WEFT_CAUSE_EOF] = "the peer went without a close frame",
+        [WEFT_CAUSE_TLS] = "TLS failed",
         [WEFT_CAUSE_SHUTDOWN] = "the server is closing",
         [WEFT_CAUSE_CANCELLED] = "the handler was cancelled",
         [WEFT_CAUSE_COLLECTED] = "nothing referred to the connection",
@@ -109,20 +111,26 @@ weft_link_mark_dirty(struct weft_link *k)
 }
 
 void
+weft_link_explain(struct weft_link *k, const char *message)
+{
+    size_t size = strlen(message) + 1;
+    char *copy = weft_realloc(NULL, size);
+
+    if (copy == NULL)
+        return;
+    weft_free(k->close_message);
+    k->close_message = memcpy(copy, message, size);
+}
+
+void
 weft_link_blame(struct weft_link *k, enum weft_cause cause,
                 const char *message)
 {
-    size_t size;
-
     if (k->cause != WEFT_CAUSE_NONE)
         return;
     k->cause = cause;
-    if (message == NULL)
-        return;
-    size = strlen(message) + 1;
-    k->close_message = weft_realloc(NULL, size);
-    if (k->close_message != NULL)
-        memcpy(k->close_message, message, size);
+    if (message != NULL)
+        weft_link_explain(k, message);
 }
 
 /* Lets go of the transport and of everything only a live link needs. */
@@ -136,11 +144,16 @@ disconnect(struct weft_link *k)
     weft_pair_leave(k);
     weft_room_leave_all(k);
     weft_dial_free(k);
+    weft_tunnel_free(k->tunnel);
+    k->tunnel = NULL;
+    weft_tls_free(k->tls);
+    k->tls = NULL;
     weft_timer_clear(&k->loop->timers, &k->timer);
     weft_node_unlink(&k->node);
     weft_node_unlink(&k->dirty);
     weft_node_unlink(&k->fed);
     weft_node_unlink(&k->piped);
+    weft_node_unlink(&k->unsecured);
     weft_opening_free(k->opening);
     k->opening = NULL;
     k->input = (struct weft_input){ 0 };
@@ -157,6 +170,9 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
     if (k->state == WEFT_LINK_CLOSED || k->state == WEFT_LINK_IDLE)
         return;
     weft_link_blame(k, cause, message);
+    if ((weft_session_closed(&k->session) || cause == WEFT_CAUSE_TLS)
+        && weft_link_is_sealed(k) && !k->write_dead)
+        weft_sealed_end(k); /* close_notify, or the alert */
     disconnect(k);
     k->state = WEFT_LINK_CLOSED;
     k->reading_over = true;
@@ -180,6 +196,7 @@ weft_link_deinit(struct weft_link *k)
     weft_buf_deinit(&k->response);
     weft_buf_deinit(&k->body);
     weft_free(k->protocol);
+    weft_free(k->target);
     weft_free(k->close_reason);
     weft_free(k->close_message);
     weft_config_release(k->config);

@@ -5,6 +5,9 @@
  *   IDLE -> DIALLING -> HANDSHAKE -> OPEN -> LINGER -> CLOSED      (client)
  *   IDLE -> HANDSHAKE -> ASKED -> OPEN -> LINGER -> CLOSED         (server)
  *
+ * with TUNNEL (through a proxy) and SECURING (the TLS handshake) in front of
+ * HANDSHAKE where they are needed.
+ *
  * A link is embedded in the caller's struct; all zero is inert.  Whenever there
  * is something for the caller, the link's `work` is named by weft_loop_next(),
  * and the caller looks at what it waits for: state, messages, backlog, pings.
@@ -20,8 +23,10 @@
 #include "loop/loop.h"
 #include "net/addr.h"
 #include "net/resolve.h"
+#include "net/tls.h"
 #include "proto/opening.h"
 #include "proto/session.h"
+#include "proto/tunnel.h"
 
 /* Settings that connections share; whoever holds one counts. Times in ns. */
 struct weft_config {
@@ -37,6 +42,8 @@ struct weft_config {
 enum weft_link_state {
     WEFT_LINK_IDLE,
     WEFT_LINK_DIALLING,  /* name lookup and TCP connect */
+    WEFT_LINK_TUNNEL,    /* client: the proxy is asked */
+    WEFT_LINK_SECURING,  /* the TLS handshake */
     WEFT_LINK_HANDSHAKE, /* waiting for the peer's head */
     WEFT_LINK_BODY,      /* client: refused, reading the response's body */
     WEFT_LINK_ASKED,     /* server: a request waits for accept or respond */
@@ -60,6 +67,7 @@ enum weft_cause {
     WEFT_CAUSE_SLOW,
     WEFT_CAUSE_RESET,
     WEFT_CAUSE_EOF,
+    WEFT_CAUSE_TLS,
     WEFT_CAUSE_SHUTDOWN,
     WEFT_CAUSE_CANCELLED,
     WEFT_CAUSE_COLLECTED,
@@ -71,6 +79,18 @@ struct weft_ping {
     int64_t sent, round_trip; /* round_trip: below zero until answered */
     uint8_t len;
     uint8_t payload[WEFT_CONTROL_MAX];
+};
+
+/* How a client reaches its server.  Everything is copied or counted. */
+struct weft_route {
+    const char *host;      /* the server's: a name or a literal */
+    uint16_t port;
+    const char *unix_path; /* dialled instead, or NULL */
+    const char *proxy_host; /* dialled instead, then asked; or NULL */
+    uint16_t proxy_port;
+    struct weft_tunnel_request tunnel; /* what a proxy is asked */
+    struct weft_tls_context *tls;      /* NULL: without TLS */
+    const char *tls_name;  /* whom the certificate must name; NULL: host */
 };
 
 struct weft_listener;
@@ -89,6 +109,7 @@ struct weft_link {
     struct weft_node dirty;  /* in loop->dirty */
     struct weft_node fed;    /* in loop->fed */
     struct weft_node member; /* in the listener's links */
+    struct weft_node unsecured; /* in loop->unsecured */
     struct weft_node rooms;  /* struct weft_membership */
     struct weft_listener *listener;
     struct weft_addr peer_addr;
@@ -108,16 +129,26 @@ struct weft_link {
     bool was_reset;   /* as a send was told, so that no read will be */
     bool head_only;   /* a response to HEAD */
     bool clean;       /* close frames went both ways */
+    bool tls_resumed; /* TLS went on with an earlier session */
+    bool met;         /* a server's client: it speaks TLS, it seems */
+    bool proxied;     /* it goes, or went, through a proxy */
+    bool inbox_ended; /* the other end of a pair sends no more */
+    bool ending_sent; /* all output behind which it ends is sent */
     enum weft_status fault; /* of the peer, not yet acted upon */
 
     /* the other end of a pair, and what it has sent */
     struct weft_link *pair;
     struct weft_buf inbox;
     struct weft_node piped;
-    bool inbox_ended;
+
+    struct weft_tls *tls;    /* NULL: without TLS, or no longer connected */
+    const char *tls_version; /* static strings, once it is secured */
+    const char *tls_cipher;
 
     /* opening */
     struct weft_dial *dial;
+    struct weft_tunnel *tunnel; /* until it stands */
+    char *target;            /* client: "example.com:443" */
     struct weft_opening *opening;
     char *protocol;          /* agreed, or NULL */
     struct weft_buf request, response; /* heads, kept for the user */
@@ -135,7 +166,6 @@ struct weft_link {
     int64_t latency;      /* its last round trip; below zero: none */
     uint64_t ping_count;
     struct weft_node pings; /* struct weft_ping, oldest first */
-    bool ending_sent;     /* all output behind which it ends is sent */
     size_t discarded;
 
     /* the end */
@@ -160,18 +190,30 @@ void weft_link_init(struct weft_link *k, struct weft_loop *loop,
 /* Drops the connection if there is one, and all memory. May be repeated. */
 void weft_link_deinit(struct weft_link *k);
 
-/* Takes over an accepted descriptor; on failure it is closed. */
+/*
+ * Takes over an accepted descriptor; on failure it is closed.  tls: NULL for a
+ * port without.
+ */
 enum weft_status weft_link_serve(struct weft_link *k, int fd,
-                                 const struct weft_addr *from);
+                                 const struct weft_addr *from,
+                                 struct weft_tls_context *tls);
 
 /*
- * Starts to connect to host and port (a name or a literal) and to open with
- * the request, within limit nanoseconds.  What goes wrong later shows in
- * state CLOSED, `error` and `close_message`.
+ * Starts to connect as the route says and to open with the request, all within
+ * limit nanoseconds.  What goes wrong later shows in state CLOSED, `error` and
+ * `close_message`.
  */
-enum weft_status weft_link_connect(struct weft_link *k, const char *host,
-                                   uint16_t port, int64_t limit,
+enum weft_status weft_link_connect(struct weft_link *k,
+                                   const struct weft_route *to, int64_t limit,
                                    const struct weft_client_request *r);
+
+/*
+ * Connects a client's link again whose handshake was refused (a redirect),
+ * within what is left of its time; who waits for it goes on waiting.
+ */
+enum weft_status weft_link_redial(struct weft_link *k,
+                                  const struct weft_route *to,
+                                  const struct weft_client_request *r);
 
 /*
  * Joins two initialised links into an open pair without a socket.  `spoken`
@@ -232,7 +274,8 @@ void weft_link_flush(struct weft_link *k);
 static inline size_t
 weft_link_backlog(const struct weft_link *k)
 {
-    return weft_outq_len(&k->session.out);
+    return weft_outq_len(&k->session.out)
+           + (k->tls != NULL ? weft_buf_len(weft_tls_pending(k->tls)) : 0);
 }
 
 /*
@@ -256,6 +299,9 @@ void weft_link_drop_closing(struct weft_link *k);
 /* Remembers why it ends, unless that is known already; message may be NULL. */
 void weft_link_blame(struct weft_link *k, enum weft_cause cause,
                      const char *message);
+
+/* Another sentence for why it ended, where somebody knows better. */
+void weft_link_explain(struct weft_link *k, const char *message);
 
 /* Whether the data phase is open for sending. */
 static inline bool

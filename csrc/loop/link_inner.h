@@ -2,15 +2,20 @@
  * What the files of the link share among themselves and with the loop; nobody
  * else includes this.
  *
- *   link.c       life and death        link_open.c  the opening, both roles
+ *   link.c       life and death        link_begin.c how an opening begins
+ *   link_open.c  the handshake, both roles
  *   link_io.c    reading and flushing  link_data.c  messages in and out
  *   link_time.c  deadlines             link_pair.c  two ends without a socket
- *   dial.c       name lookup and TCP connect
+ *   link_tls.c   TLS on the way        link_reach.c what comes before the
+ *   dial.c       names, TCP connect                 request: proxy, TLS
+ *   dial_words.c what a dial says
  */
 #ifndef WEFT_LOOP_LINK_INNER_H
 #define WEFT_LOOP_LINK_INNER_H
 
 #include "loop/link.h"
+
+enum { WEFT_TARGET_TEXT = 320 }; /* room for "host:port" */
 
 /* Names the link to the caller in this turn or the next. */
 void weft_link_mark(struct weft_link *k);
@@ -22,17 +27,58 @@ void weft_link_finish(struct weft_link *k, enum weft_cause cause,
 /* Acts on a fault of the peer: close frame, then linger. */
 void weft_link_fail(struct weft_link *k, enum weft_status fault);
 
-/* link_open.c */
+/* link_begin.c */
 void weft_link_fail_opening(struct weft_link *k, const char *word,
                             enum weft_cause cause, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void weft_link_connected(struct weft_link *k); /* TCP is there */
+void weft_link_out_of_memory(struct weft_link *k); /* the same, for that */
+/* Queues what is in b, and frees b whatever came of it. */
+enum weft_status weft_link_queue(struct weft_link *k, struct weft_buf *b);
+void weft_link_ask(struct weft_link *k); /* a client's request goes out */
 /* The data phase begins; the opening is kept as the two heads. */
 enum weft_status weft_link_begin(struct weft_link *k,
                                  struct weft_span protocol);
 enum weft_status weft_link_begin_client(struct weft_link *k);
+enum weft_status weft_link_keep_heads(struct weft_link *k);
+
+/* link_open.c */
+/* A plain HTTP request came where TLS is spoken; its bytes are dropped. */
+void weft_link_refuse_plain(struct weft_link *k);
 void weft_link_read_head(struct weft_link *k);
 void weft_link_read_body(struct weft_link *k);
+
+/* link_reach.c */
+void weft_link_connected(struct weft_link *k); /* TCP is there */
+void weft_link_read_tunnel(struct weft_link *k);
+/* The opening fails on the way to the server: "connect to TARGET: why", the
+ * proxy named if there is one (and then the word is "proxy"). */
+void weft_link_fail_reaching(struct weft_link *k, const char *word,
+                             enum weft_cause cause, const char *why);
+enum weft_status weft_link_reach(struct weft_link *k,
+                                 const struct weft_route *to);
+/* The server as the user named it when a proxy is between, else whom the link
+ * talks to. */
+void weft_link_name_target(const struct weft_link *k,
+                           char to[WEFT_TARGET_TEXT]);
+
+/* link_tls.c */
+void weft_link_secure_later(struct weft_link *k); /* in its turn */
+void weft_link_secure(struct weft_link *k);
+/* Goes on with the handshakes that wait, for a share of the turn. */
+void weft_loop_secure(struct weft_loop *loop);
+/* Whether what passes the socket is ciphertext. */
+static inline bool
+weft_link_is_sealed(const struct weft_link *k)
+{
+    return k->tls != NULL && k->state >= WEFT_LINK_SECURING;
+}
+/* As their namesakes without TLS; -EPROTO: the filter says why. */
+long weft_sealed_receive(struct weft_link *k, void *to, size_t len);
+long weft_sealed_send(struct weft_link *k, const struct weft_span *spans,
+                      int count);
+/* Sends close_notify, as far as the socket takes it. */
+void weft_sealed_end(struct weft_link *k);
+void weft_sealed_watch(struct weft_link *k); /* it may have more to read */
 
 /* link_io.c */
 void weft_link_ready(struct weft_link *k, uint8_t what);
@@ -55,13 +101,19 @@ void weft_link_expire(struct weft_link *k);  /* its timer fired */
 void weft_link_retime(struct weft_link *k);  /* a deadline may be nearer */
 
 /* dial.c */
-enum { WEFT_TARGET_TEXT = 320 };
 /* "127.0.0.1:80": whom the link talks to, or tries to. */
 void weft_link_target(const struct weft_link *k, char to[WEFT_TARGET_TEXT]);
+/*
+ * Each starts a dial; how it ends is told by weft_link_connected(), with the
+ * socket in k->watch.fd (not yet watched) and its address in k->peer_addr, or
+ * by weft_link_fail_reaching().  That may be before start returns.
+ */
 enum weft_status weft_dial_start(struct weft_link *k, const char *host,
                                  uint16_t port);
-void weft_dial_ready(struct weft_link *k); /* the connect was decided */
+enum weft_status weft_dial_unix(struct weft_link *k, const char *path);
+void weft_dial_ready(struct weft_watch *w); /* an attempt was decided */
 void weft_dial_looked_up(struct weft_watch *w);
+void weft_dial_expire(struct weft_timer *t); /* time for the next attempt */
 void weft_dial_free(struct weft_link *k);
 
 /* link_pair.c */

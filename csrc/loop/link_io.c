@@ -34,15 +34,22 @@ weft_link_watch(struct weft_link *k, uint8_t wanted)
     if (!was_reading && weft_link_is_reading(k)) {
         k->life = k->loop->now; /* the keepalive clock stood still */
         weft_link_retime(k);
+        if (weft_link_is_sealed(k))
+            weft_sealed_watch(k);
     }
 }
 
 long
 weft_link_receive(struct weft_link *k, void *to, size_t len)
 {
-    long n = k->watch.fd < 0 ? weft_pair_receive(k, to, len)
-                             : weft_sock_recv(k->watch.fd, to, len);
+    long n;
 
+    if (weft_link_is_sealed(k))
+        n = weft_sealed_receive(k, to, len);
+    else if (k->watch.fd < 0)
+        n = weft_pair_receive(k, to, len);
+    else
+        n = weft_sock_recv(k->watch.fd, to, len);
     if (n > 0) {
         k->asked = false;
         k->life = k->loop->now;
@@ -60,8 +67,21 @@ input_ended(struct weft_link *k, long n)
     else if (n == 0)
         weft_link_finish(k, WEFT_CAUSE_EOF,
                          "the peer went without a close frame");
+    else if (n == -EPROTO && k->tls != NULL)
+        weft_link_finish(k, WEFT_CAUSE_TLS, weft_tls_why(k->tls));
     else
         weft_link_finish(k, WEFT_CAUSE_RESET, strerror((int)-n));
+}
+
+/* Has the link looked at again in the next turn, whatever is in the way. The
+ * kernel, level triggered, needs no reminder. */
+static void
+read_later(struct weft_link *k)
+{
+    if (weft_link_is_sealed(k))
+        weft_sealed_watch(k);
+    else if (k->watch.fd < 0)
+        weft_pair_watch(k);
 }
 
 static void
@@ -73,8 +93,7 @@ discard(struct weft_link *k)
     if (len > WEFT_SLICE)
         len = WEFT_SLICE;
     if (len == 0) {
-        if (k->watch.fd < 0)
-            weft_pair_watch(k);
+        read_later(k);
         return;
     }
     n = weft_link_receive(k, k->loop->arena + k->loop->arena_used, len);
@@ -132,9 +151,8 @@ read_into_arena(struct weft_link *k)
         return;
     }
     if (left < WEFT_SLICE_MIN) {
-        if (k->watch.fd < 0)
-            weft_pair_watch(k);
-        return; /* level-triggered: it is ready in the next turn too */
+        read_later(k);
+        return;
     }
     if (limit > left)
         limit = left;
@@ -159,8 +177,10 @@ read_into_arena(struct weft_link *k)
 static void
 read_open(struct weft_link *k)
 {
-    if (k->rest.data != NULL)
-        return; /* what came with the handshake goes first */
+    if (weft_node_linked(&k->fed)) {
+        read_later(k); /* what has come in this turn goes first */
+        return;
+    }
     if (k->fault < 0) {
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
         return; /* nothing after the bad frame is looked at */
@@ -173,6 +193,12 @@ static void
 read_link(struct weft_link *k)
 {
     switch (k->state) {
+    case WEFT_LINK_TUNNEL:
+        weft_link_read_tunnel(k);
+        break;
+    case WEFT_LINK_SECURING:
+        weft_link_secure_later(k);
+        break;
     case WEFT_LINK_HANDSHAKE:
         weft_link_read_head(k);
         break;
@@ -198,10 +224,6 @@ read_link(struct weft_link *k)
 void
 weft_link_ready(struct weft_link *k, uint8_t what)
 {
-    if (k->state == WEFT_LINK_DIALLING) {
-        weft_dial_ready(k);
-        return;
-    }
     if (what & WEFT_WRITABLE)
         weft_link_mark_dirty(k);
     if (what & (WEFT_READABLE | WEFT_HANGUP)) {
@@ -269,12 +291,17 @@ send_some(struct weft_link *k)
     struct weft_span spans[SPANS];
     int count = weft_outq_spans(out, spans, SPANS);
     size_t size = 0;
+    bool sealed = weft_link_is_sealed(k);
     long n;
 
     for (int i = 0; i < count; i++)
         size += spans[i].len;
-    n = k->watch.fd < 0 ? weft_pair_send(k, spans, count)
-                        : weft_sock_sendv(k->watch.fd, spans, count);
+    if (sealed)
+        n = weft_sealed_send(k, spans, count);
+    else if (k->watch.fd < 0)
+        n = weft_pair_send(k, spans, count);
+    else
+        n = weft_sock_sendv(k->watch.fd, spans, count);
     if (n == -EAGAIN) {
         output_stalls(k);
         return false;
@@ -285,15 +312,28 @@ send_some(struct weft_link *k)
     }
     weft_outq_consume(out, (size_t)n);
     k->bytes_out += (uint64_t)n;
-    k->life = k->loop->now;
-    k->stalled = 0;
+    if (!sealed) { /* else ciphertext has been counted where it was sent */
+        k->life = k->loop->now;
+        k->stalled = 0;
+    }
     if (k->drain)
         weft_link_mark(k);
-    if ((size_t)n < size) {
+    if (sealed ? weft_buf_len(weft_tls_pending(k->tls)) > 0
+               : (size_t)n < size) {
         output_stalls(k);
         return false;
     }
     return true;
+}
+
+/* Sends close_notify, if there is TLS; true when that is gone too. */
+static bool
+end_sealed(struct weft_link *k)
+{
+    if (!weft_link_is_sealed(k))
+        return true;
+    weft_tls_end(k->tls);
+    return weft_link_backlog(k) == 0 || send_some(k);
 }
 
 /* All is sent: is the connection to end? (7.1.1) */
@@ -304,7 +344,7 @@ output_done(struct weft_link *k)
         k->ending_sent = true; /* close_timeout counts from here */
         k->ending = k->loop->now;
     }
-    if (k->state == WEFT_LINK_LINGER) {
+    if (k->state == WEFT_LINK_LINGER && end_sealed(k)) {
         if (k->watch.fd >= 0)
             weft_sock_shutdown_write(k->watch.fd);
         else
@@ -326,7 +366,7 @@ weft_link_flush(struct weft_link *k)
     if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED
         || k->state == WEFT_LINK_DIALLING)
         return;
-    while (weft_outq_len(out) > 0) {
+    while (weft_link_backlog(k) > 0) {
         if (!send_some(k))
             return;
         if (weft_outq_len(out) == 0 && k->session.blocked)

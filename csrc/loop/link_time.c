@@ -61,6 +61,8 @@ deadline(const struct weft_link *k)
     case WEFT_LINK_CLOSED:
         return WEFT_FOREVER;
     case WEFT_LINK_DIALLING:
+    case WEFT_LINK_TUNNEL:
+    case WEFT_LINK_SECURING:
     case WEFT_LINK_HANDSHAKE:
     case WEFT_LINK_BODY:
     case WEFT_LINK_ASKED:
@@ -156,7 +158,12 @@ opening_expired(struct weft_link *k)
 {
     char to[WEFT_TARGET_TEXT];
 
-    weft_link_target(k, to);
+    if (k->tunnel != NULL) { /* it is the proxy that keeps silent */
+        weft_link_fail_reaching(k, "timeout", WEFT_CAUSE_TIMEOUT,
+                                "timed out");
+        return;
+    }
+    weft_link_name_target(k, to);
     weft_link_fail_opening(k, "timeout", WEFT_CAUSE_TIMEOUT, "%s%s: timed out",
                            k->role == WEFT_CLIENT ? "connect to "
                                                   : "handshake with ",

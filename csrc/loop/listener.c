@@ -64,6 +64,15 @@ weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
 }
 
 void
+weft_listener_secure(struct weft_listener *s, struct weft_tls_context *tls)
+{
+    struct weft_tls_context *before = s->tls;
+
+    s->tls = tls != NULL ? weft_tls_context_retain(tls) : NULL;
+    weft_tls_context_release(before);
+}
+
+void
 weft_listener_stop(struct weft_listener *s)
 {
     if (s->watch.fd < 0)
@@ -87,6 +96,7 @@ weft_listener_deinit(struct weft_listener *s)
     while ((n = weft_list_take(&s->links)) != NULL)
         WEFT_CONTAINER(n, struct weft_link, member)->listener = NULL;
     weft_config_release(s->config);
+    weft_tls_context_release(s->tls);
     weft_free(s->path);
     *s = (struct weft_listener){ .watch = { .fd = -1 } };
 }
@@ -131,7 +141,7 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
     s->total++;
     k->listener = s;
     weft_list_add(&s->links, &k->member);
-    return weft_link_serve(k, fd, &from);
+    return weft_link_serve(k, fd, &from, s->tls);
 }
 
 void

@@ -10,6 +10,7 @@
 struct weft_listener {
     struct weft_loop *loop;
     struct weft_config *config; /* counted; given to accepted links */
+    struct weft_tls_context *tls; /* counted; NULL: without TLS */
     struct weft_watch watch;
     struct weft_timer timer;    /* while accepting pauses */
     struct weft_work work;
@@ -28,6 +29,10 @@ enum weft_status weft_listener_init(struct weft_listener *s,
                                     struct weft_config *config,
                                     const struct weft_addr *address,
                                     int backlog, bool reuse_port, bool dual);
+
+/* What new connections speak from now on: TLS, or with NULL not. */
+void weft_listener_secure(struct weft_listener *s,
+                          struct weft_tls_context *tls);
 
 /* Stops listening; connections go on, no longer listed. */
 void weft_listener_deinit(struct weft_listener *s);

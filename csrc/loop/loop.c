@@ -18,6 +18,7 @@ weft_loop_init(struct weft_loop *loop, bool force_poll)
     weft_list_init(&loop->dirty);
     weft_list_init(&loop->fed);
     weft_list_init(&loop->piped);
+    weft_list_init(&loop->unsecured);
     loop->arena = weft_realloc(NULL, WEFT_ARENA);
     if (loop->arena == NULL)
         return WEFT_E_MEMORY;
@@ -38,6 +39,8 @@ weft_loop_deinit(struct weft_loop *loop)
         return;
     for (int i = 0; i < loop->spare_count; i++)
         weft_buf_deinit(&loop->spares[i]);
+    weft_buf_deinit(&loop->sealing);
+    weft_free(loop->sealed);
     weft_timers_deinit(&loop->timers);
     weft_poller_free(loop->poller);
     weft_free(loop->arena);
@@ -53,7 +56,8 @@ weft_loop_timeout(const struct weft_loop *loop)
 
     if (!weft_list_empty(&loop->work) || !weft_list_empty(&loop->batch)
         || !weft_list_empty(&loop->dirty)
-        || !weft_list_empty(&loop->piped))
+        || !weft_list_empty(&loop->piped)
+        || !weft_list_empty(&loop->unsecured))
         return 0;
     if (first == NULL)
         return -1;
@@ -84,7 +88,7 @@ dispatch(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
 {
     struct weft_listener *listener;
 
-    if (w->wanted == 0)
+    if (w == NULL || w->wanted == 0)
         return; /* an earlier one in this batch has stopped it */
     switch ((enum weft_kind)w->kind) {
     case WEFT_KIND_LINK:
@@ -92,6 +96,9 @@ dispatch(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
         break;
     case WEFT_KIND_LOOKUP:
         weft_dial_looked_up(w);
+        break;
+    case WEFT_KIND_DIAL:
+        weft_dial_ready(w);
         break;
     case WEFT_KIND_LISTENER:
         listener = WEFT_CONTAINER(w, struct weft_listener, watch);
@@ -103,9 +110,9 @@ dispatch(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
     }
 }
 
-/* Ends of pairs: each gets one look a turn. */
+/* Ends of pairs, and what TLS has kept: each gets one look a turn. */
 static void
-read_pairs(struct weft_loop *loop)
+read_piped(struct weft_loop *loop)
 {
     struct weft_node now, *n;
 
@@ -144,15 +151,26 @@ weft_loop_wait(struct weft_loop *loop, int64_t timeout)
     loop->now = weft_now();
     loop->named = false;
     share_arena(loop, n);
+    loop->ready_count = n;
     for (int i = 0; i < n; i++) {
         const struct weft_ready *r =
             &loop->ready[(loop->first + (uint32_t)i) % (uint32_t)n];
 
         dispatch(loop, r->watch, r->what);
     }
+    loop->ready_count = 0;
     loop->first += loop->reads;
-    read_pairs(loop);
+    read_piped(loop);
+    weft_loop_secure(loop);
     return n >= 0;
+}
+
+void
+weft_loop_forget(struct weft_loop *loop, const struct weft_watch *w)
+{
+    for (int i = 0; i < loop->ready_count; i++)
+        if (loop->ready[i].watch == w)
+            loop->ready[i].watch = NULL;
 }
 
 struct weft_timer *
@@ -168,6 +186,9 @@ weft_loop_take_timer(struct weft_loop *loop)
         case WEFT_KIND_LISTENER:
             weft_listener_resume(WEFT_CONTAINER(t, struct weft_listener,
                                                 timer));
+            break;
+        case WEFT_KIND_DIAL:
+            weft_dial_expire(t);
             break;
         case WEFT_KIND_LOOKUP:
         case WEFT_KIND_USER:

@@ -29,6 +29,7 @@
 enum weft_kind {
     WEFT_KIND_LINK,
     WEFT_KIND_LOOKUP,   /* of a link that is dialling */
+    WEFT_KIND_DIAL,     /* one attempt's watch; the dial's timer */
     WEFT_KIND_LISTENER,
     WEFT_KIND_USER,     /* the caller's */
 };
@@ -68,13 +69,17 @@ struct weft_loop {
     bool named;              /* this turn's batch was taken from work */
     struct weft_node dirty;  /* links with output */
     struct weft_node fed;    /* links with input in the arena */
-    struct weft_node piped;  /* ends of pairs with something to read or write */
+    struct weft_node piped;  /* links to look at without the kernel's word */
+    struct weft_node unsecured; /* TLS handshakes that wait for their turn */
+    uint8_t *sealed;         /* ciphertext on its way in; NULL until needed */
+    struct weft_buf sealing; /* and out; empty between sends */
     uint8_t *arena;          /* one turn's input; links own none of it */
     size_t arena_used;
     size_t share;            /* of the arena for one link in this turn */
     uint32_t first, reads;   /* where to begin among the ready; who has read */
     struct weft_buf spares[WEFT_SPARES]; /* output buffers between uses */
     int spare_count;
+    int ready_count; /* of ready[], while it is gone through */
     struct weft_ready ready[WEFT_READY_MAX];
 };
 
@@ -111,6 +116,12 @@ void weft_loop_again(struct weft_loop *loop, struct weft_work *work);
  * Ends the turn: input that nobody pulled is read ahead, output is sent.
  */
 void weft_loop_flush(struct weft_loop *loop);
+
+/*
+ * For a watch whose memory goes while the loop reads: it may be among those
+ * that are still to be looked at in this turn.
+ */
+void weft_loop_forget(struct weft_loop *loop, const struct weft_watch *w);
 
 /* Watches a descriptor for the caller (0 stops); readiness comes as work. */
 enum weft_status weft_loop_watch(struct weft_loop *loop,

@@ -4,6 +4,7 @@
  */
 #include "lua/l_config.h"
 #include "lua/l_protocol.h"
+#include "lua/l_tls.h"
 #include "lua/state.h"
 
 #if defined(_WIN32)
@@ -25,6 +26,7 @@ luaopen_weft_core(lua_State *L)
     weft_server_register(L);
     weft_request_register(L);
     weft_client_register(L);
+    weft_tls_register(L);
     weft_queue_register(L);
     weft_room_register(L);
     weft_signal_register(L);

@@ -6,6 +6,7 @@
 
 #include "lua/check.h"
 #include "lua/l_link.h"
+#include "lua/l_tls.h"
 
 enum field {
     FIELD_STATE = 1,
@@ -139,6 +140,19 @@ push_head(lua_State *L, struct weft_ws *ws, const char *name)
     return 1;
 }
 
+/* ws.tls too; it is kept, since a closed connection knows less. */
+static int
+push_tls(lua_State *L, const struct weft_link *k)
+{
+    push_own(L, 1, 2);
+    if (!lua_isnil(L, -1))
+        return 1;
+    weft_push_tls(L, k);
+    if (!lua_isnil(L, -1))
+        weft_ws_set_own(L, 1, 2, lua_gettop(L));
+    return 1;
+}
+
 static int
 push_field(lua_State *L, struct weft_ws *ws, enum field f)
 {
@@ -186,8 +200,7 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         push_remote(L, k, f);
         break;
     case FIELD_TLS:
-        lua_pushnil(L);
-        break;
+        return push_tls(L, k);
     case FIELD_REQUEST:
     case FIELD_RESPONSE:
         return push_head(L, ws, field_names[f]);

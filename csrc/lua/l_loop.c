@@ -20,6 +20,19 @@ core_now(lua_State *L)
     return 1;
 }
 
+/* core.random(loop) -> a number from 0 up to, but not including, 1 */
+static int
+core_random(lua_State *L)
+{
+    struct weft_instance *I = weft_check_instance(L, 1);
+    uint32_t bits;
+
+    if (weft_random_bytes(&I->loop.random, &bits, sizeof(bits)) != WEFT_OK)
+        return weft_raise(L, "no random numbers are to be had");
+    lua_pushnumber(L, bits / 4294967296.0);
+    return 1;
+}
+
 static void
 init_lists(struct weft_instance *I)
 {
@@ -421,7 +434,8 @@ weft_loop_register(lua_State *L)
         { "run", core_run },     { "stop", core_stop },
         { "sleep", core_sleep }, { "wait", core_wait },
         { "read", core_read },   { "timeout", core_timeout },
-        { "fd", core_fd },       { NULL, NULL },
+        { "fd", core_fd },       { "random", core_random },
+        { NULL, NULL },
     };
 
     weft_new_type(L, WEFT_LOOP_TYPE, meta, methods);

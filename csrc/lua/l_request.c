@@ -230,7 +230,7 @@ core_shutdown(lua_State *L)
     struct weft_ws *ws = asked(L, "shutdown");
     struct weft_link *k = &ws->link;
 
-    if (k->state == WEFT_LINK_HANDSHAKE)
+    if (k->state < WEFT_LINK_ASKED)
         weft_link_abort(k, WEFT_CAUSE_SHUTDOWN, NULL);
     else if (k->state == WEFT_LINK_OPEN)
         weft_link_close(k, 1001, (struct weft_span){ "", 0 },

@@ -8,6 +8,7 @@
 #include "lua/check.h"
 #include "lua/l_config.h"
 #include "lua/l_link.h"
+#include "lua/l_tls.h"
 #include "net/resolve.h"
 
 enum { ACCEPT_MAX = 64 }; /* connections taken in one turn */
@@ -95,6 +96,7 @@ core_listen(lua_State *L)
 {
     struct weft_instance *I = weft_check_instance(L, 1);
     struct weft_config *config = weft_config_field(L, 2);
+    struct weft_tls_context *tls = weft_tls_field(L, 2);
     struct weft_server *s;
     struct weft_addr address;
     enum weft_status rc;
@@ -121,6 +123,7 @@ core_listen(lua_State *L)
         weft_unanchor(L, I, s);
         return push_listen_error(L, push_address(L, &address), error);
     }
+    weft_listener_secure(&s->listener, tls);
     s->instance = I;
     s->listening = true;
     I->server_count++;
@@ -279,6 +282,17 @@ server_stop(lua_State *L)
     return 0;
 }
 
+/* listener:set_tls(context) */
+static int
+server_set_tls(lua_State *L)
+{
+    struct weft_server *s = check_server(L, "server:reload");
+
+    if (s->listening)
+        weft_listener_secure(&s->listener, weft_check_tls(L, 2));
+    return 0;
+}
+
 static int
 server_is_open(lua_State *L)
 {
@@ -391,6 +405,7 @@ weft_server_register(lua_State *L)
         { "connections", server_connections },
         { "all", server_all },
         { "stop", server_stop },
+        { "set_tls", server_set_tls },
         { "is_open", server_is_open },
         { "wait_empty", server_wait_empty },
         { "stats", server_stats },

@@ -61,7 +61,8 @@ weft_ws_update_holds(lua_State *L, struct weft_ws *ws, int index)
     } else {
         weft_ws_unhold(L, ws, WEFT_HOLD_CLOSING);
     }
-    if (k->state == WEFT_LINK_CLOSED)
+    if (k->state == WEFT_LINK_CLOSED
+        || (k->role == WEFT_CLIENT && k->state >= WEFT_LINK_OPEN))
         weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
     if (weft_list_empty(&k->rooms))
         weft_ws_unhold(L, ws, WEFT_HOLD_ROOM);
@@ -415,6 +416,11 @@ weft_ws_service(lua_State *L, struct weft_ws *ws)
     struct weft_link *k = &ws->link;
     int top = lua_gettop(L);
 
+    if (k->state == WEFT_LINK_CLOSED && ws->redirects
+        && weft_ws_redirect(L, ws)) {
+        lua_settop(L, top);
+        return;
+    }
     /* Lua code runs in the first three, which keep ws on the stack */
     if (k->state == WEFT_LINK_ASKED)
         start_handler(L, ws);

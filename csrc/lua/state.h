@@ -127,7 +127,8 @@ enum {
 };
 
 /* A userdata; user value 1: fields (lazy), 2: the loop, 3: the events (until
- * they are set, a server's handler), 4: the server. */
+ * they are set, a server's handler), 4: the server, or a client's function
+ * that follows redirects. */
 struct weft_ws {
     struct weft_link link;
     const void *magic;   /* see weft_check_ws() */
@@ -149,6 +150,7 @@ struct weft_ws {
     bool streaming;      /* ws:chunks() is in the middle of something */
     struct weft_writer *writer; /* in the middle of a message, or NULL */
     bool ended;          /* its end was seen to */
+    bool redirects;      /* a refused handshake is shown to the function */
     struct weft_node borrower; /* in instance->borrowers */
     uint32_t anchored;   /* borrowed strings let go of so far */
 };
@@ -348,6 +350,8 @@ void weft_server_note_late(struct weft_server *s, struct weft_ws *ws,
 void weft_server_check_empty(struct weft_server *s);
 int weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w);
 int weft_ws_push_open_cancelled(lua_State *L);
+/* A client's handshake was refused: true when it is connecting anew. */
+bool weft_ws_redirect(lua_State *L, struct weft_ws *ws);
 int weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws);
 
 void weft_ws_register(lua_State *L);

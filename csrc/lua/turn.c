@@ -71,6 +71,7 @@ service(lua_State *L, struct weft_instance *I, struct weft_work *work)
         watch_ready(I, WEFT_CONTAINER(work, struct weft_user_watch, work));
         break;
     case WEFT_KIND_LOOKUP:
+    case WEFT_KIND_DIAL:
         break;
     }
 }

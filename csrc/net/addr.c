@@ -41,20 +41,20 @@ parse_zone(const char *zone, uint32_t *id)
     return *end == '\0' && number <= UINT32_MAX;
 }
 
+/* The part before a zone; *zone is what follows %, or NULL. */
 static bool
-parse_v6(struct sockaddr_in6 *v6, const char *host)
+parse_v6(struct sockaddr_in6 *v6, const char *host, const char **zone)
 {
     char literal[INET6_ADDRSTRLEN];
     const char *percent = strchr(host, '%');
     size_t len = percent != NULL ? (size_t)(percent - host) : strlen(host);
 
+    *zone = percent != NULL ? percent + 1 : NULL;
     if (len >= sizeof(literal))
         return false;
     memcpy(literal, host, len);
     literal[len] = '\0';
-    if (inet_pton(AF_INET6, literal, &v6->sin6_addr) != 1)
-        return false;
-    return percent == NULL || parse_zone(percent + 1, &v6->sin6_scope_id);
+    return inet_pton(AF_INET6, literal, &v6->sin6_addr) == 1;
 }
 
 bool
@@ -62,6 +62,7 @@ weft_addr_parse(struct weft_addr *a, const char *host, uint16_t port)
 {
     struct sockaddr_in v4 = { 0 };
     struct sockaddr_in6 v6 = { 0 };
+    const char *zone;
 
     if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
         v4.sin_family = AF_INET;
@@ -69,13 +70,25 @@ weft_addr_parse(struct weft_addr *a, const char *host, uint16_t port)
         store(a, &v4, sizeof(v4));
         return true;
     }
-    if (parse_v6(&v6, host)) {
+    if (parse_v6(&v6, host, &zone)
+        && (zone == NULL || parse_zone(zone, &v6.sin6_scope_id))) {
         v6.sin6_family = AF_INET6;
         v6.sin6_port = htons(port);
         store(a, &v6, sizeof(v6));
         return true;
     }
     return false;
+}
+
+bool
+weft_addr_zone_unknown(const char *host)
+{
+    struct sockaddr_in6 v6 = { 0 };
+    const char *zone;
+    uint32_t id;
+
+    return parse_v6(&v6, host, &zone) && zone != NULL
+           && !parse_zone(zone, &id);
 }
 
 bool

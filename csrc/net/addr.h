@@ -23,6 +23,9 @@ enum { WEFT_ADDR_TEXT = 128 }; /* room for any printed host or path */
  */
 bool weft_addr_parse(struct weft_addr *a, const char *host, uint16_t port);
 
+/* Whether only its zone, which no interface has, keeps it from being one. */
+bool weft_addr_zone_unknown(const char *host);
+
 /* A Unix-domain socket's path; false when it is empty or too long. */
 bool weft_addr_unix(struct weft_addr *a, const char *path);
 

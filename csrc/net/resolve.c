@@ -1,6 +1,7 @@
 /*
- * Names by getaddrinfo(), on a helper thread or at once.  It must not know
- * what the addresses are for; the thread touches nothing but its lookup.
+ * Names by getaddrinfo(), on helper threads or at once.  It must not know
+ * what the addresses are for; a thread touches nothing but its half of the
+ * lookup.
  */
 #include "net/resolve.h"
 
@@ -29,18 +30,26 @@ struct answer {
     int system; /* errno when that was EAI_SYSTEM */
 };
 
+/* One family's question, which is its thread's own until it is done. */
+struct half {
+    struct weft_lookup *lookup;
+    int family;       /* AF_INET6 or AF_INET */
+    atomic_bool done; /* set last: the answer is complete */
+    bool taken;
+    struct answer answer;
+    struct weft_addr addresses[ADDRESSES];
+};
+
 /*
- * Shared by the owner and the thread until the last of them lets go, which
+ * Shared by the owner and the threads until the last of them lets go, which
  * closes the pipe too: so its writer never meets a pipe without a reader, and
  * no SIGPIPE is raised wherever the kernel would send it.
  */
 struct weft_lookup {
     atomic_int references;
-    atomic_bool done; /* set last: what is above the host is complete */
     int pipe[2];
     uint16_t port;
-    struct answer answer;
-    struct weft_addr addresses[ADDRESSES];
+    struct half halves[WEFT_FAMILIES];
     char host[];
 };
 
@@ -54,11 +63,27 @@ release(struct weft_lookup *l)
     weft_free(l);
 }
 
-static struct answer
-ask(const char *host, uint16_t port, struct weft_addr *to, int max)
+static bool
+is_among(const struct weft_addr *a, const struct weft_addr *list, int count)
 {
-    /* no AI_ADDRCONFIG: with nothing but loopback, "localhost" would fail */
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    for (int i = 0; i < count; i++)
+        if (list[i].len == a->len
+            && memcmp(&list[i].storage, &a->storage, a->len) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * No AI_ADDRCONFIG: with nothing but loopback, "localhost" would fail.  The
+ * same address may come twice: glibc gives 127.0.0.1 for ::1 in /etc/hosts
+ * when it is asked for IPv4.
+ */
+static struct answer
+ask(const char *host, uint16_t port, int family, struct weft_addr *to,
+    int max)
+{
+    const struct addrinfo hints = { .ai_family = family,
+                                    .ai_socktype = SOCK_STREAM };
     struct addrinfo *list = NULL;
     struct answer answer = { 0 };
 
@@ -67,13 +92,16 @@ ask(const char *host, uint16_t port, struct weft_addr *to, int max)
     if (answer.error != 0)
         return answer;
     for (struct addrinfo *i = list; i && answer.count < max; i = i->ai_next) {
+        struct weft_addr *a = &to[answer.count];
+
         if (i->ai_family != AF_INET && i->ai_family != AF_INET6)
             continue;
-        memset(to, 0, sizeof(*to));
-        memcpy(&to->storage, i->ai_addr, i->ai_addrlen);
-        to->len = i->ai_addrlen;
-        weft_addr_set_port(to++, port);
-        answer.count++;
+        memset(a, 0, sizeof(*a));
+        memcpy(&a->storage, i->ai_addr, i->ai_addrlen);
+        a->len = i->ai_addrlen;
+        weft_addr_set_port(a, port);
+        if (!is_among(a, to, answer.count))
+            answer.count++;
     }
     freeaddrinfo(list);
     if (answer.count == 0)
@@ -94,10 +122,11 @@ words(const struct answer *answer)
 static void *
 look_up(void *argument)
 {
-    struct weft_lookup *l = argument;
+    struct half *h = argument;
+    struct weft_lookup *l = h->lookup;
 
-    l->answer = ask(l->host, l->port, l->addresses, ADDRESSES);
-    atomic_store(&l->done, true);
+    h->answer = ask(l->host, l->port, h->family, h->addresses, ADDRESSES);
+    atomic_store(&h->done, true);
     weft_sock_wake(l->pipe[1]);
     release(l);
     return NULL;
@@ -105,7 +134,7 @@ look_up(void *argument)
 
 /* A detached thread with a small stack that no signal is delivered to. */
 static int
-start_thread(struct weft_lookup *l)
+start_thread(struct half *h)
 {
     pthread_attr_t attributes;
     pthread_t thread;
@@ -118,9 +147,25 @@ start_thread(struct weft_lookup *l)
     pthread_attr_setstacksize(&attributes, STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, look_up, l);
+    error = pthread_create(&thread, &attributes, look_up, h);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
+    return error;
+}
+
+/* Starts one half's thread, which has a reference to the whole. */
+static int
+start_half(struct weft_lookup *l, struct half *h, int family)
+{
+    int error;
+
+    h->lookup = l;
+    h->family = family;
+    atomic_init(&h->done, false);
+    atomic_fetch_add(&l->references, 1);
+    error = start_thread(h);
+    if (error != 0)
+        release(l);
     return error;
 }
 
@@ -135,23 +180,18 @@ weft_lookup_start(const char *host, uint16_t port)
         errno = ENOMEM;
         return NULL;
     }
+    l->pipe[0] = l->pipe[1] = -1;
     memcpy(l->host, host, len + 1);
     l->port = port;
-    atomic_init(&l->done, false);
+    atomic_init(&l->references, 1);
     error = -weft_sock_pipe(l->pipe);
-    if (error != 0)
-        goto fail;
-    atomic_init(&l->references, 2);
-    error = start_thread(l);
-    if (error != 0)
-        goto fail_pipe;
-    return l;
-
-fail_pipe:
-    weft_sock_close(&l->pipe[0]);
-    weft_sock_close(&l->pipe[1]);
-fail:
-    weft_free(l);
+    if (error == 0)
+        error = start_half(l, &l->halves[WEFT_V6], AF_INET6);
+    if (error == 0)
+        error = start_half(l, &l->halves[WEFT_V4], AF_INET);
+    if (error == 0)
+        return l;
+    release(l);
     errno = error;
     return NULL;
 }
@@ -162,16 +202,58 @@ weft_lookup_fd(const struct weft_lookup *l)
     return l->pipe[0];
 }
 
+/* The pipe is emptied first: what is done later writes to it again. */
 enum weft_status
-weft_lookup_result(struct weft_lookup *l, const struct weft_addr **addresses,
-                   int *count, const char **why)
+weft_lookup_take(struct weft_lookup *l, struct weft_found *found)
 {
-    if (!atomic_load(&l->done))
-        return WEFT_MORE;
-    *addresses = l->addresses;
-    *count = l->answer.count;
-    *why = words(&l->answer);
-    return WEFT_OK;
+    bool waits = false;
+
+    weft_sock_drain(l->pipe[0]);
+    for (int i = 0; i < WEFT_FAMILIES; i++) {
+        struct half *h = &l->halves[i];
+
+        if (h->taken)
+            continue;
+        if (!atomic_load(&h->done)) {
+            waits = true;
+            continue;
+        }
+        h->taken = true;
+        *found = (struct weft_found){ i, h->answer.count, h->addresses };
+        return WEFT_OK;
+    }
+    return waits ? WEFT_MORE : WEFT_E_CLOSED;
+}
+
+/*
+ * How much an error explains.  That there is no such name, or that it has no
+ * address of a family, says less than trouble in finding out.
+ */
+static int
+weight(const struct answer *answer)
+{
+    switch (answer->error) {
+    case EAI_SYSTEM:
+    case EAI_MEMORY:
+        return 4;
+    case EAI_AGAIN:
+        return 3;
+    case EAI_FAIL:
+        return 2;
+    case EAI_NONAME:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+const char *
+weft_lookup_why(const struct weft_lookup *l)
+{
+    const struct answer *v6 = &l->halves[WEFT_V6].answer;
+    const struct answer *v4 = &l->halves[WEFT_V4].answer;
+
+    return words(weight(v6) > weight(v4) ? v6 : v4);
 }
 
 void
@@ -185,7 +267,7 @@ int
 weft_resolve_now(const char *host, uint16_t port, struct weft_addr *to,
                  int max, const char **why)
 {
-    struct answer answer = ask(host, port, to, max);
+    struct answer answer = ask(host, port, AF_UNSPEC, to, max);
 
     *why = words(&answer);
     return answer.count;

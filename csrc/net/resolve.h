@@ -1,10 +1,12 @@
 /*
- * Names to addresses without blocking: getaddrinfo() on a helper thread, which
- * tells that it is done through a pipe.
+ * Names to addresses without blocking: getaddrinfo() on helper threads, one
+ * that asks for IPv6 addresses and one for IPv4, which tell through a pipe
+ * that they are done.
  *
- * The thread knows nothing but its own copy of the question; a lookup that is
- * dropped lives on (with two descriptors) until getaddrinfo() returns and then
- * frees itself, on that thread: another weft_free() must be fit for threads.
+ * A thread knows nothing but its own copy of the question; a lookup that is
+ * dropped lives on (with two descriptors) until getaddrinfo() has returned on
+ * both and then frees itself, on one of those: another weft_free() must be fit
+ * for threads.
  */
 #ifndef WEFT_NET_RESOLVE_H
 #define WEFT_NET_RESOLVE_H
@@ -15,7 +17,17 @@
 #include "base/status.h"
 #include "net/addr.h"
 
+enum { WEFT_V6, WEFT_V4, WEFT_FAMILIES };
+
 struct weft_lookup;
+
+/* What one family has: addresses of the lookup's, each of them once, in the
+ * system's order of preference. */
+struct weft_found {
+    int family; /* WEFT_V6 or WEFT_V4 */
+    int count;  /* 16 at most, 0 when there is none */
+    const struct weft_addr *addresses;
+};
 
 /*
  * Starts looking up host (NUL-terminated) for TCP and the port; NULL when
@@ -24,27 +36,30 @@ struct weft_lookup;
 struct weft_lookup *weft_lookup_start(const char *host, uint16_t port);
 
 /*
- * The descriptor that turns readable when the answer is there, and stays so;
- * the lookup's own, to watch and not to read.
+ * The descriptor that turns readable when an answer is there to be taken; the
+ * lookup's own, to watch and not to read.
  */
 int weft_lookup_fd(const struct weft_lookup *l);
 
 /*
- * The answer: how many addresses (in the system's order of preference, 16 at
- * most), which are good until weft_lookup_drop(), or 0 with *why set to the
- * resolver's words (static, to be used before the next call; else NULL).
- * WEFT_MORE while it is not there.
+ * The next of the two answers, in the order in which they came.  WEFT_MORE:
+ * not yet.  WEFT_E_CLOSED: both have been taken.
  */
-enum weft_status weft_lookup_result(struct weft_lookup *l,
-                                    const struct weft_addr **addresses,
-                                    int *count, const char **why);
+enum weft_status weft_lookup_take(struct weft_lookup *l,
+                                  struct weft_found *found);
+
+/*
+ * Why there is no address, in the resolver's words (static, to be used before
+ * the next call), once both answers have been taken and neither had any.
+ */
+const char *weft_lookup_why(const struct weft_lookup *l);
 
 /* Lets go of it, whether or not it has ended.  NULL is fine. */
 void weft_lookup_drop(struct weft_lookup *l);
 
 /*
- * The same at once, on this thread, for listen(), where a host is given by
- * name: at most max addresses; returns how many, or 0 with *why set.
+ * Both families at once, on this thread, for listen(), where a host is given
+ * by name: at most max addresses; returns how many, or 0 with *why set.
  */
 int weft_resolve_now(const char *host, uint16_t port, struct weft_addr *to,
                      int max, const char **why);

@@ -1,8 +1,9 @@
 --- Checks of what callers pass: arguments and option tables.  Internal.
 ---
 --- A kind is a function that takes a value and returns it, or nil and what was
---- expected; of a list also the index and the item that was not.  Whoever finds
---- a bug of the caller's raises at the caller's line: `level` counts as in
+--- expected; of a list or table also the place in it ("[2]", ".cert") and the
+--- item there, or a complaint to be said instead of "expected, got".  Whoever
+--- finds a bug of the caller's raises at the caller's line: `level` counts as in
 --- `error`, from the function that calls into this module (2 is that function's
 --- caller).
 
@@ -100,9 +101,9 @@ function check.list(item, plural)
     for i = 1, #value do
       local checked, wrong = item(value[i])
       if checked == nil then
-        return nil, wrong, i, value[i]
+        return nil, wrong, "[" .. i .. "]", value[i]
       elseif seen[checked] then
-        return nil, plural .. " of which none comes twice", i, checked
+        return nil, plural .. " of which none comes twice", "[" .. i .. "]", checked
       end
       list[i], seen[checked] = checked, true
     end
@@ -174,21 +175,70 @@ local function closest(name, spec)
   return best
 end
 
+-- "unknown option 'prot' (did you mean 'port'?)": the name as it is shown, and
+-- the hint.
+local function unknown(spec, name)
+  local hint = ""
+  if type(name) == "string" and #name <= 64 then
+    local near = closest(name, spec)
+    hint = near and " (did you mean '" .. near .. "'?)" or ""
+    return name:gsub("%c", "?"), hint
+  end
+  return check.show(name), hint
+end
+
 --- Raises for an option name that is in no table.
 ---@param spec table
 ---@param where string
 ---@param name any
 ---@param level integer
 function check.unknown(spec, where, name, level)
-  local hint = ""
+  local shown, hint = unknown(spec, name)
   if type(name) == "string" and #name <= 64 then
-    local near = closest(name, spec)
-    hint = near and " (did you mean '" .. near .. "'?)" or ""
-    name = "'" .. name:gsub("%c", "?") .. "'"
-  else
-    name = check.show(name)
+    shown = "'" .. shown .. "'"
   end
-  error(where .. ": unknown option " .. name .. hint, level + 1)
+  error(where .. ": unknown option " .. shown .. hint, level + 1)
+end
+
+--- A kind for a table of options inside an option, against a specification as
+--- for check.options.  `rule` is given the checked table and returns nothing, or
+--- a complaint about the whole and the place it is about.
+---@param spec table
+---@param expected string
+---@param rule? fun(checked: table): string?, string?
+---@return function
+function check.table(spec, expected, rule)
+  return function(value)
+    if type(value) ~= "table" then
+      return nil, expected
+    end
+    local checked = {}
+    for name, item in pairs(value) do
+      local option = spec[name]
+      if not option then
+        local shown, hint = unknown(spec, name)
+        return nil, nil, "." .. shown, nil, "unknown option" .. hint
+      end
+      local good, wrong, place, inner, complaint = option.kind(item)
+      if good == nil then
+        if not place then
+          inner = item
+        end
+        return nil, wrong, "." .. name .. (place or ""), inner, complaint
+      end
+      checked[name] = good
+    end
+    for name, option in pairs(spec) do
+      if checked[name] == nil then
+        checked[name] = option.default
+      end
+    end
+    local complaint, place = (rule or function() end)(checked)
+    if complaint then
+      return nil, nil, place, nil, complaint
+    end
+    return checked
+  end
 end
 
 --- Checks a table of options against a specification: a table from name to
@@ -215,12 +265,15 @@ function check.options(spec, where, given, level)
               level + 1)
       end
     else
-      local checked, expected, index, item = option.kind(value)
-      if checked == nil and index then
-        check.fail(where, ("option '%s[%d]'"):format(name, index), expected, item,
-                   level + 1)
-      elseif checked == nil then
-        check.fail(where, "option '" .. name .. "'", expected, value, level + 1)
+      local checked, expected, place, item, complaint = option.kind(value)
+      if checked == nil then
+        local what = "option '" .. name .. (place or "") .. "'"
+        if complaint then
+          error(where .. ": " .. what .. ": " .. complaint, level + 1)
+        elseif not place then
+          item = value
+        end
+        check.fail(where, what, expected, item, level + 1)
       end
       options[name] = checked
     end

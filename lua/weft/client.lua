@@ -1,11 +1,15 @@
---- Clients: weft.connect, and what weft.pair and weft.protocol share with it.
---- Internal.
+--- Clients: weft.connect, and what weft.reconnecting, weft.pair and
+--- weft.protocol share with it.  Internal.
 
 local core = require "weft.core"
 local check = require "weft.check"
+local credentials = require "weft.credentials"
 local handlers = require "weft.handlers"
 local http = require "weft.http"
 local options = require "weft.options"
+local proxy = require "weft.proxy"
+local redirect = require "weft.redirect"
+local tls = require "weft.tls"
 local url = require "weft.url"
 
 local client = {}
@@ -19,12 +23,8 @@ local function own(name)
   return http.handshake_own(name)
 end
 
---- The header lines of an option; raises for what cannot be sent.
----@param where string
----@param headers? table
----@param level integer
----@return string
-function client.header_lines(where, headers, level)
+-- The header lines of an option; raises for what cannot be sent.
+local function header_lines(where, headers, level)
   local lines, wrong = http.header_lines(headers or {}, own)
   if not lines then
     error(where .. ": option 'headers': " .. wrong, level + 1)
@@ -39,13 +39,14 @@ end
 ---@param level integer
 ---@return table
 function client.request(where, checked, target, level)
+  local lines = header_lines(where, checked.headers, level + 1)
   return {
     target = target.target,
     host_header = target.host_header,
     origin = checked.origin,
     user_agent = checked.user_agent,
     protocols = checked.protocols,
-    headers = client.header_lines(where, checked.headers, level + 1),
+    headers = lines .. credentials.line(where, checked, target, level + 1),
   }
 end
 
@@ -54,7 +55,7 @@ end
 ---@param where string
 ---@param text string
 ---@param level integer
----@return table|nil, string? message, string? code
+---@return weft.Target|nil, string? message, string? code
 function client.parse_url(where, text, level)
   check.argument(where, "url", check.string, text, nil, level + 1)
   if text:find("[\r\n%z]") then
@@ -64,24 +65,141 @@ function client.parse_url(where, text, level)
   local parts, wrong = url.parse(text)
   if not parts then
     return nil, "bad URL: " .. wrong, "url"
-  elseif parts.credentials then
-    return nil, "user name and password in a URL are not supported yet", "url"
-  elseif parts.scheme == "wss" then
-    return nil, "wss:// is not supported yet", "tls"
   end
   return parts
 end
 
---- Connects as weft.connect does, with options that were checked.
+--- What to connect to and how: a URL and options that hold no mistake.
+---@class weft.ClientPlan
+---@field target? weft.Target
+---@field fault? string why the URL is no good; there is no target then
+---@field checked table the options
+---@field request table what the first request says
+---@field public string its header lines that another origin may see
+---@field config userdata
+---@field events? table
+
+--- Checks the arguments of weft.connect or weft.reconnecting; raises for a
+--- mistake.
+---@param where string
+---@param spec table of options.lua
+---@param given_url string
+---@param given? table
+---@param level integer
+---@return weft.ClientPlan
+function client.plan(where, spec, given_url, given, level)
+  local target, fault = client.parse_url(where, given_url, level + 1)
+  local checked = check.options(spec, where, given, level + 1)
+  if checked.unix and checked.proxy then
+    error(where .. ": the options 'unix' and 'proxy' exclude each other", level + 1)
+  end
+  local request = client.request(where, checked, target or {}, level + 1)
+  local events = checked.events
+    and handlers.events(where .. ": option 'events'", checked.events, level + 1)
+  return {
+    target = target,
+    fault = fault,
+    checked = checked,
+    request = request,
+    public = header_lines(where, redirect.public(checked.headers or {}), level + 1),
+    config = core.config(options.settings(checked)),
+    events = events,
+  }
+end
+
+local function copy(from)
+  local to = {}
+  for name, value in pairs(from) do
+    to[name] = value
+  end
+  return to
+end
+
+-- Completes a spec for core.connect with the way to a target: true, or nil,
+-- message, code.
+local function find_way(contexts, plan, target, spec)
+  local checked = plan.checked
+  local wrong
+  spec.host, spec.port = target.host, target.port
+  spec.unix = checked.unix
+  if not checked.unix then
+    spec.proxy, wrong = proxy.choose(checked.proxy, target.scheme, target.host)
+    if wrong then
+      return nil, wrong, "proxy"
+    end
+  end
+  if target.scheme == "wss" then
+    spec.tls, wrong = tls.client_context(contexts, checked.tls)
+    if wrong then
+      return nil, wrong, "tls"
+    end
+    if checked.tls and target.host:lower() == plan.target.host:lower() then
+      spec.tls_name = checked.tls.server_name -- it is for that host alone
+    end
+  end
+  return true
+end
+
+-- What core.connect calls with a connection that was refused.  What is for one
+-- origin alone does not come back once another one has been asked.
+local function follower(contexts, plan)
+  local target, headers = plan.target, plan.request.headers
+  local left = plan.checked.redirects
+  return function(ws)
+    local response = core.head(ws, "response")
+    local to, wrong = redirect.next(target, response, plan.checked.unix)
+    if not to and not wrong or left == 0 then
+      return nil
+    end
+    local spec, found = copy(plan.request), nil
+    if to then
+      found, wrong = find_way(contexts, plan, to, spec)
+    end
+    if not found then
+      local status = response.status .. " " .. response.reason
+      return nil, ("handshake refused: %s: %s"):format(status:gsub(" $", ""), wrong)
+    end
+    headers = url.same_origin(target, to) and headers or plan.public
+    spec.target, spec.host_header, spec.headers = to.target, to.host_header, headers
+    target, left = to, left - 1
+    return spec
+  end
+end
+
+-- What core.connect takes, or nil, message, code.
+local function spec_of(contexts, plan)
+  if plan.fault then
+    return nil, plan.fault, "url"
+  end
+  local spec = copy(plan.request)
+  spec.timeout = plan.checked.timeout
+  spec.config = plan.config
+  if plan.checked.redirects > 0 then
+    spec.redirect = follower(contexts, plan)
+  end
+  local found, message, code = find_way(contexts, plan, plan.target, spec)
+  if not found then
+    return nil, message, code
+  end
+  return spec
+end
+
+--- Connects as weft.connect does.
 ---@param loop weft.Loop
----@param spec table
+---@param contexts weft.TlsCache
+---@param plan weft.ClientPlan
 ---@return weft.Connection|nil, string? message, string? code, weft.Response?
-function client.open(loop, spec)
-  local ws, message, code = core.connect(loop, spec)
+function client.open(loop, contexts, plan)
+  local spec, message, code = spec_of(contexts, plan)
+  if not spec then
+    return nil, message, code
+  end
+  local ws
+  ws, message, code = core.connect(loop, spec)
   if not ws then
     return nil, message, code
-  elseif spec.events then
-    core.set_events(ws, spec.events)
+  elseif plan.events then
+    core.set_events(ws, plan.events)
     return ws
   end
   local ok
@@ -96,28 +214,6 @@ function client.open(loop, spec)
     message = "connect to " .. spec.host_header .. ": cancelled"
   end
   return nil, message, code
-end
-
---- Checks weft.connect's arguments: the spec for client.open, or nil, message,
---- code for a URL that is no good.
----@param given_url string
----@param given? table
----@param level integer
----@return table|nil, string? message, string? code
-function client.check(given_url, given, level)
-  local where = "weft.connect"
-  local target, message, code = client.parse_url(where, given_url, level + 1)
-  local checked = check.options(options.connect, where, given, level + 1)
-  local spec = client.request(where, checked, target or {}, level + 1)
-  spec.events = checked.events
-    and handlers.events(where .. ": option 'events'", checked.events, level + 1)
-  if not target then -- after all that can raise: a mistake shows at once
-    return nil, message, code
-  end
-  spec.host, spec.port = target.host, target.port
-  spec.timeout = checked.timeout
-  spec.config = core.config(options.settings(checked))
-  return spec
 end
 
 return client

@@ -14,12 +14,14 @@ local specs = require "weft.options"
 local http = require "weft.http"
 local pair = require "weft.pair"
 local protocol = require "weft.protocol"
+local reconnecting = require "weft.reconnecting"
 local server = require "weft.server"
 local serving = require "weft.serving"
+local tls = require "weft.tls"
 local wrap = require "weft.wrap"
 
 -- What a later version brings; until then a call says so.
-local later = { "reconnecting", "static", "fallback", "metrics", "worker_id" }
+local later = { "static", "fallback", "metrics", "worker_id" }
 
 local wait_modes = { r = "r", w = "w", rw = "rw", wr = "rw" }
 
@@ -46,6 +48,7 @@ local function new()
   local loop = core.loop(forces_poll())
   local reporter = errors.new()
   local serves = serving.new(loop)
+  local contexts = tls.cache()
 
   core.hooks(loop, {
     error = reporter.report,
@@ -100,7 +103,7 @@ local function new()
   ---@param options weft.ListenOptions
   ---@return weft.Server|nil server
   ---@return string? message a sentence, when it failed
-  ---@return string? code "in_use", "permission", "dns" or "system"
+  ---@return string? code "in_use", "permission", "dns", "tls" or "system"
   function weft.listen(options)
     core.check(loop, "weft.listen")
     local checked = server.check(specs.listen, "weft.listen", options, 2)
@@ -134,19 +137,42 @@ local function new()
 
   --- Connects to a server and waits until the connection is open. With the
   --- option `events` it returns at once and calls those.
-  ---@param url string "ws://host:port/path?query"
+  ---@param url string "wss://host:port/path?query"
   ---@param options? weft.ConnectOptions
   ---@return weft.Connection|nil ws
   ---@return string? message a sentence, when it failed
-  ---@return string? code "url", "dns", "refused", "timeout", "tls", "handshake", "cancelled" or "system"
+  ---@return string? code "url", "dns", "refused", "timeout", "tls", "proxy", "handshake", "cancelled" or "system"
   ---@return weft.Response? response with "handshake": what the server answered
   function weft.connect(url, options)
     core.check(loop, "weft.connect")
-    local spec, message, code = client.check(url, options, 2)
-    if not spec then
-      return nil, message, code
-    end
-    return client.open(loop, spec)
+    local plan = client.plan("weft.connect", specs.connect, url, options, 2)
+    return client.open(loop, contexts, plan)
+  end
+
+  --- Connects again and again, for a generic `for`: each time the loop comes
+  --- round it closes the connection that it gave before and gives a new one,
+  --- after a delay that grows with each failure (the first attempt is made at
+  --- once). Leaving the loop closes the connection. An attempt that fails for good
+  --- raises; with the option `retry`, which decides that, the loop ends. A task
+  --- that is cancelled leaves the loop.
+  ---
+  --- The delay is drawn from 0 to `min_delay`, then twice that, and so on up to
+  --- `max_delay`, so that many clients do not come back at the same time. A
+  --- connection that lasted 10 seconds, or `max_delay` if that is less, makes it
+  --- begin anew. What the server asks for in Retry-After (seconds, with 429 or
+  --- 503) is waited for, `max_delay` at most.
+  ---@param url string
+  ---@param options? weft.ReconnectingOptions
+  ---@return fun(): weft.Connection?
+  ---@return nil
+  ---@return nil
+  ---@return table closing closes the connection when the loop is left
+  function weft.reconnecting(url, options)
+    core.check(loop, "weft.reconnecting")
+    local plan = client.plan("weft.reconnecting", specs.reconnecting, url, options, 2)
+    return reconnecting.iterate(loop, plan.checked, function()
+      return client.open(loop, contexts, plan)
+    end)
   end
 
   --- Makes two connections to each other, without a socket, to test handlers.

@@ -3,6 +3,9 @@
 --- stands in types/weft.lua.
 
 local check = require "weft.check"
+local credentials = require "weft.credentials"
+local proxy = require "weft.proxy"
+local tls = require "weft.tls"
 
 local options = {}
 
@@ -11,9 +14,17 @@ local huge = math.huge
 local bytes = check.whole(1, huge, "bytes (a whole number, 1 or more, or math.huge)")
 local mark = check.whole(0, huge, "bytes (a whole number, 0 or more, or math.huge)")
 local count = check.whole(1, huge, "a whole number, 1 or more, or math.huge")
+local redirects = check.whole(0, huge, "a whole number, 0 or more, or math.huge")
 local port = check.whole(0, 65535, "a port (a whole number from 0 to 65535)")
 local backlog = check.whole(1, 2147483647, "a whole number, 1 or more")
 local protocols = check.list(check.token, "subprotocols")
+
+local function pause(value)
+  if type(value) == "number" and value > 0 then
+    return value
+  end
+  return nil, "seconds (a number above 0)"
+end
 
 local function interval(value)
   if value == false or type(value) == "number" and value > 0 then
@@ -133,19 +144,29 @@ local request = {
   protocols = { kind = protocols },
   origin = { kind = head_text, default = "" },
   user_agent = { kind = head_text, default = "weft/1.0.0" },
-  username = later,
-  password = later,
+  username = { kind = credentials.username },
+  password = { kind = credentials.password },
 }
 
 --- weft.connect
 options.connect = merge(connection, request, {
   timeout = { kind = check.seconds, default = 10 },
   events = { kind = events },
-  tls = later_unless(false),
-  proxy = later_unless(false),
-  redirects = later_unless(0),
-  unix = later,
+  tls = { kind = tls.client_kind },
+  proxy = { kind = proxy.kind },
+  redirects = { kind = redirects, default = 0 },
+  unix = { kind = path },
 })
+
+--- weft.reconnecting
+options.reconnecting = merge(options.connect, {
+  min_delay = { kind = pause, default = 0.25 },
+  max_delay = { kind = pause, default = 30 },
+  max_attempts = { kind = count, default = huge },
+  retry = { kind = check.callback },
+  on_retry = { kind = check.callback },
+})
+options.reconnecting.events = nil -- the loop over it is what is called
 
 --- weft.listen
 options.listen = merge(settings, {
@@ -159,7 +180,7 @@ options.listen = merge(settings, {
   protocols = { kind = protocols },
   backlog = { kind = backlog, default = 511 },
   reuse_port = { kind = check.boolean, default = false },
-  tls = later_unless(false),
+  tls = { kind = tls.server_kind },
   max_body = later,
   max_connections = later,
   max_connections_per_address = later,

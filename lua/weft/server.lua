@@ -5,6 +5,7 @@ local check = require "weft.check"
 local handlers = require "weft.handlers"
 local opening = require "weft.opening"
 local options = require "weft.options"
+local tls = require "weft.tls"
 
 --- A listening socket and its connections: what `weft.listen` returns.
 ---@class weft.Server
@@ -13,6 +14,8 @@ local options = require "weft.options"
 ---@field private done weft.Queue closed once the server has
 ---@field private host string
 ---@field private number? integer the port
+---@field private secured table|"self-signed"|false|nil the `tls` option, checked
+---@field private context? userdata what is made of it: for new connections
 local Server = {}
 Server.__index = Server
 Server.__name = "weft.Server"
@@ -45,13 +48,15 @@ function Server:address()
   return self.host
 end
 
---- The URL for a client on this machine: "ws://127.0.0.1:8080"; of a
---- Unix-domain socket "ws+unix:" and its path.
+--- The URL for a client on this machine: "ws://127.0.0.1:8080", with TLS
+--- "wss://127.0.0.1:8443"; of a Unix-domain socket "ws+unix:" or "wss+unix:" and
+--- its path.
 ---@return string
 function Server:url()
   check_self(self, "url")
+  local scheme = self.context and "wss" or "ws"
   if not self.number then
-    return "ws+unix:" .. self.host
+    return scheme .. "+unix:" .. self.host
   end
   local host = self.host
   if host == "0.0.0.0" or host == "::" then
@@ -59,7 +64,7 @@ function Server:url()
   elseif host:find(":", 1, true) then
     host = "[" .. host .. "]"
   end
-  return "ws://" .. host .. ":" .. self.number
+  return scheme .. "://" .. host .. ":" .. self.number
 end
 
 --- How many WebSocket connections it has.
@@ -87,10 +92,26 @@ function Server:stats()
   return self.listener:stats()
 end
 
---- Reading certificates again is for a later version: raises.
+--- Reads the files of the `tls` option again, as after a renewal. New
+--- connections get the new certificates, those that are open stay as they are,
+--- and sessions can still be resumed. When a file is no good, everything stays as
+--- it was. True as well where there is nothing to read: without TLS, with
+--- "self-signed", on a closed server.
+---@return boolean|nil ok
+---@return string? message a sentence that names the option and the file
+---@return string? code "tls"
 function Server:reload()
   check_self(self, "reload")
-  error("server:reload is not supported yet", 2)
+  if not self.context or self.secured == "self-signed" or self.plan.closing then
+    return true
+  end
+  local context, message = tls.server_context(self.secured, nil, self.context)
+  if not context then
+    return nil, message, "tls"
+  end
+  self.listener:set_tls(context)
+  self.context = context
+  return true
 end
 
 -- Ends what is left when the time is up; the caller's own handler goes on.
@@ -201,6 +222,10 @@ end
 ---@return weft.Server|nil, string? message, string? code
 function server.open(loop, checked)
   local plan = checked.plan
+  local context, why = tls.server_context(checked.tls, checked.host)
+  if why then
+    return nil, why, "tls"
+  end
   local spec = {
     host = not checked.unix and checked.host or nil,
     port = not checked.unix and checked.port or nil,
@@ -208,6 +233,7 @@ function server.open(loop, checked)
     backlog = checked.backlog,
     reuse_port = checked.reuse_port,
     config = core.config(options.settings(checked)),
+    tls = context,
     handler = opening.handler(plan),
   }
   if spec.host == "*" then
@@ -229,6 +255,8 @@ function server.open(loop, checked)
     done = core.queue(loop, math.huge),
     host = host,
     number = port,
+    secured = checked.tls,
+    context = context,
   }, Server)
 end
 

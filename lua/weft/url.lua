@@ -2,72 +2,78 @@
 ---
 --- No message quotes the URL: it may hold a password.
 
+local address = require "weft.address"
+local http = require "weft.http"
+
 local url = {}
 
 local ports = { ws = 80, wss = 443 }
 
--- How many groups of up to four hexadecimal digits, or nil when malformed.
-local function count_groups(text)
-  local count = 0
-  for group in (text == "" and "" or text .. ":"):gmatch("([^:]*):") do
-    if not group:find("^%x%x?%x?%x?$") then
-      return nil
-    end
-    count = count + 1
-  end
-  return count
-end
+-- What the schemes of the web are here, where HTTP refers to a WebSocket.
+local of_the_web = { http = "ws", https = "wss" }
 
--- Eight groups, of which "::" may leave out some and an IPv4 address at the
--- end stands for two.
-local function is_ipv6(text)
-  text = text:gsub(":(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)$", function(a, b, c, d)
-    return math.max(a + 0, b + 0, c + 0, d + 0) <= 255 and ":0:0" or nil
-  end)
-  local left, right = text:match("^(.-)::(.*)$")
-  if not left then
-    return count_groups(text) == 8
+-- An international name as the name service knows it, or nil and what is wrong.
+-- libidn2 is asked by a module of its own, which need not be there.
+local function to_ascii(host)
+  local found, idn = pcall(require, "weft.idn")
+  if not found then
+    return nil, "the host is not ASCII; weft.idn (libidn2) is not installed:"
+                .. " write the name in its xn-- form"
   end
-  left, right = count_groups(left), count_groups(right)
-  return left ~= nil and right ~= nil and left + right <= 7
+  local ascii, wrong = idn.to_ascii(host)
+  if not ascii then
+    return nil, "the host is no international name: " .. wrong
+  end
+  return ascii
 end
 
 -- "host", "host:port", "[::1]:port": the host without brackets and the port,
 -- or nil and what is wrong.
 local function parse_authority(authority, default)
-  local host, port
-  if authority:sub(1, 1) == "[" then
-    local literal, after = authority:match("^%[([^%]]*)%](.*)$")
-    local address, zone = (literal or ""):match("^([%x:.]+)(.*)$")
-    if not address or not is_ipv6(address) then
-      return nil, "what stands in brackets is not an IPv6 address"
-    end
-    if zone ~= "" then -- RFC 6874
-      zone = zone:match("^%%25([%w._~-]+)$")
-      if not zone then
-        return nil, "the zone of the IPv6 address is malformed"
-      end
-      address = address .. "%" .. zone
-    end
-    host, port = address, after
-  else
-    host, port = authority:match("^([^:]*)(.*)$")
-    if host == "" then
-      return nil, "it names no host"
-    elseif host:find("[\128-\255]") then
-      return nil, "the host must be ASCII (an international name in its xn-- form)"
-    elseif host:find("[^%w._~-]") or #host > 255 then
+  local name, rest = authority:match("^([^:]*)(.*)$")
+  if name:find("[\128-\255]") and name:sub(1, 1) ~= "[" then
+    local ascii, wrong = to_ascii(name)
+    if not ascii then
+      return nil, wrong
+    elseif ascii:find("[^%w._~-]") then -- some letters stand for "/" or ":"
       return nil, "the host is malformed"
     end
+    authority = ascii .. rest
   end
-  if port == "" or port == ":" then
-    return host, default
+  return address.split(authority, default)
+end
+
+-- Whether each % begins an encoded byte.
+local function is_encoded(text)
+  return not text:gsub("%%%x%x", ""):find("%", 1, true)
+end
+
+-- "name:password", percent-encoded: a table of `username` and `password`, empty
+-- where nothing is said; or nil and what is wrong.
+local function parse_userinfo(text)
+  if text == "" or text == ":" then
+    return {}
+  elseif not is_encoded(text) then
+    return nil, "its user name or password has a % without two hexadecimal digits"
   end
-  local number = tonumber(port:match("^:0*(%d%d?%d?%d?%d?)$"))
-  if not number or number < 1 or number > 65535 then
-    return nil, "the port must be a number from 1 to 65535"
+  local username, password = text:match("^([^:]*):?(.*)$")
+  username, password = http.decode(username), http.decode(password)
+  if (username .. password):find("%c") then
+    return nil, "its user name or password has a control character"
+  elseif username:find(":", 1, true) then
+    return nil, "its user name has a colon, which Basic auth cannot say (RFC 7617)"
   end
-  return host, number
+  return { username = username, password = password }
+end
+
+-- Path and query: what is wrong with them, or nil.
+local function fault_of_target(target)
+  if target:find("[^%w%-._~!$&'()*+,;=:@/?%%%[%]]") then
+    return "spaces, other than ASCII and special characters in its path"
+           .. " must be percent-encoded"
+  elseif not is_encoded(target) then
+    return "its path has a % without two hexadecimal digits"
+  end
 end
 
 --- The Host field for a host and port of a scheme.
@@ -82,12 +88,19 @@ function url.host_header(scheme, host, port)
   return port == ports[scheme] and host or host .. ":" .. port
 end
 
---- Takes a ws:// or wss:// URL apart.  Returns a table of `scheme`, `host` (an
---- IPv6 address without brackets), `port`, `target` (path and query),
---- `host_header`, and `credentials` (true when a user name or password stands
---- before the host); or nil and what is wrong.
+--- A URL of a server, taken apart.
+---@class weft.Target
+---@field scheme "ws"|"wss"
+---@field host string ASCII; an IPv6 address without brackets, a zone after "%"
+---@field port integer
+---@field target string path and query
+---@field host_header string
+---@field username? string what stands before the host, decoded
+---@field password? string "" where only a user name stands there
+
+--- Takes a ws:// or wss:// URL apart; or nil and what is wrong.
 ---@param text string
----@return table|nil, string?
+---@return weft.Target|nil, string?
 function url.parse(text)
   local scheme, rest = text:match("^(%a[%w+.-]*)://(.*)$")
   scheme = scheme and scheme:lower()
@@ -103,11 +116,10 @@ function url.parse(text)
   if not host then
     return nil, port
   end
-  if target:find("[^%w%-._~!$&'()*+,;=:@/?%%%[%]]") then
-    return nil, "spaces, other than ASCII and special characters in its path"
-                .. " must be percent-encoded"
-  elseif target:gsub("%%%x%x", ""):find("%", 1, true) then
-    return nil, "its path has a % without two hexadecimal digits"
+  local user, wrong = parse_userinfo(before or "")
+  wrong = wrong or fault_of_target(target)
+  if not user or wrong then
+    return nil, wrong
   end
   if target:sub(1, 1) ~= "/" then
     target = "/" .. target
@@ -118,8 +130,86 @@ function url.parse(text)
     port = port,
     target = target,
     host_header = url.host_header(scheme, host, port),
-    credentials = before ~= nil,
+    username = user.username,
+    password = user.password,
   }
+end
+
+-- 5.2.4: a path, which begins with a slash, without "." and ".." in it.
+local function remove_dots(path)
+  local kept, last = {}, nil
+  for segment in path:gmatch("/([^/]*)") do
+    if segment == ".." then
+      kept[#kept] = nil
+    elseif segment ~= "." then
+      kept[#kept + 1] = segment
+    end
+    last = segment
+  end
+  if last == "." or last == ".." then
+    kept[#kept + 1] = "" -- it was a folder
+  end
+  return "/" .. table.concat(kept, "/")
+end
+
+local function normalise(target)
+  local path, query = target:match("^([^?]*)(.*)$")
+  return remove_dots(path) .. query
+end
+
+-- A target that stands where another one is referred to from.
+local function merge(base, path, query)
+  local base_path, base_query = base:match("^([^?]*)(.*)$")
+  if path == "" then
+    return base_path .. (query ~= "" and query or base_query)
+  elseif path:sub(1, 1) ~= "/" then
+    path = base_path:match("^(.*/)") .. path
+  end
+  return normalise(path .. query)
+end
+
+--- Where a Location field leads (RFC 3986, 5.2; RFC 9110, 10.2.2): its
+--- fragment is dropped, http and https mean ws and wss, and characters that are
+--- not ASCII are encoded.  Or nil and what is wrong.
+---@param base weft.Target where it was said
+---@param reference string
+---@return weft.Target|nil, string?
+function url.resolve(base, reference)
+  reference = reference:gsub("#.*$", "")
+  local scheme, rest = reference:match("^(%a[%w+.-]*):(.*)$")
+  local authority, target = (rest or reference):match("^(//[^/?]*)(.*)$")
+  target = (target or rest or reference):gsub("[\128-\255]", function(byte)
+    return ("%%%02X"):format(byte:byte())
+  end)
+  if scheme or authority then
+    scheme = (scheme or base.scheme):lower()
+    scheme = of_the_web[scheme] or scheme
+    local parts, wrong = url.parse(scheme .. ":" .. (authority or "") .. target)
+    if parts then
+      parts.target = normalise(parts.target)
+    end
+    return parts, wrong
+  end
+  local wrong = fault_of_target(target)
+  if wrong then
+    return nil, wrong
+  end
+  return {
+    scheme = base.scheme,
+    host = base.host,
+    port = base.port,
+    target = merge(base.target, target:match("^([^?]*)(.*)$")),
+    host_header = base.host_header,
+  }
+end
+
+--- Whether two targets have scheme, host and port in common.
+---@param a weft.Target
+---@param b weft.Target
+---@return boolean
+function url.same_origin(a, b)
+  return a.scheme == b.scheme and a.port == b.port
+         and a.host:lower() == b.host:lower()
 end
 
 return url

@@ -1,5 +1,6 @@
 /*
- * base/crypto.h: the accept key of the RFC's example, keys, random bytes.
+ * base/crypto.h: the RFCs' examples of base64 and of the accept key, keys,
+ * random bytes.
  */
 #include "base/crypto.h"
 
@@ -72,9 +73,35 @@ what_was_handed_out_is_wiped(void)
     CHECK(left_behind == 0);
 }
 
+/* RFC 4648, 10, and RFC 7617, 2 */
+static void
+base64_of_the_rfcs(void)
+{
+    static const char *const plain[] = {
+        "", "f", "fo", "foo", "foob", "fooba", "foobar",
+        "Aladdin:open sesame", "test:123\xC2\xA3",
+    };
+    static const char *const encoded[] = {
+        "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "dGVzdDoxMjPCow==",
+    };
+
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        size_t len = strlen(plain[i]);
+        char to[40];
+
+        memset(to, 'x', sizeof(to));
+        weft_base64(plain[i], len, to);
+        CHECK(strcmp(to, encoded[i]) == 0);
+        CHECK(strlen(to) + 1 == WEFT_BASE64_SIZE(len));
+        CHECK(to[WEFT_BASE64_SIZE(len)] == 'x');
+    }
+}
+
 int
 main(void)
 {
+    base64_of_the_rfcs();
     accept_key_of_the_rfc();
     new_keys_differ();
     no_byte_is_handed_out_twice();

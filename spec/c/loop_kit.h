@@ -376,6 +376,16 @@ static const char raw_request[] = "GET /chat HTTP/1.1\r\n"
                                   "Sec-WebSocket-Key: "
                                   "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+/* Starts to connect straight to host and port. */
+static inline enum weft_status
+go_to(struct weft_link *k, const char *host, uint16_t port, int64_t limit,
+      const struct weft_client_request *r)
+{
+    struct weft_route to = { .host = host, .port = port };
+
+    return weft_link_connect(k, &to, limit, r);
+}
+
 static inline void
 serve(struct world *w, struct weft_link *k, struct raw *client)
 {
@@ -383,7 +393,7 @@ serve(struct world *w, struct weft_link *k, struct raw *client)
     int fd = raw_open(client, true);
 
     weft_link_init(k, &w->loop, w->config, WEFT_SERVER);
-    CHECK(weft_link_serve(k, fd, &from) == WEFT_OK);
+    CHECK(weft_link_serve(k, fd, &from, NULL) == WEFT_OK);
 }
 
 /* An open server link and the raw client it talks to. */

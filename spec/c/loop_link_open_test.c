@@ -28,7 +28,7 @@ static void
 dial(struct hall *h, struct weft_link *c, const char *host)
 {
     weft_link_init(c, &h->w->loop, h->w->config, WEFT_CLIENT);
-    CHECK(weft_link_connect(c, host, h->port, 5 * WEFT_SECOND, &a_request)
+    CHECK(go_to(c, host, h->port, 5 * WEFT_SECOND, &a_request)
           == WEFT_OK);
 }
 
@@ -105,7 +105,7 @@ no_such_name(struct world *w)
     struct weft_link c;
 
     weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
-    CHECK(weft_link_connect(&c, "no.such.name.invalid", 1, 5 * WEFT_SECOND,
+    CHECK(go_to(&c, "no.such.name.invalid", 1, 5 * WEFT_SECOND,
                             &a_request)
           == WEFT_OK);
     CHECK(c.state == WEFT_LINK_DIALLING);
@@ -262,7 +262,7 @@ answers_badly(struct world *w, const struct answer *answer)
     fd = weft_sock_listen(&a, 5, false, false);
     weft_sock_local(fd, &a);
     weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
-    weft_link_connect(&c, "127.0.0.1", weft_addr_port(&a), 5 * WEFT_SECOND,
+    go_to(&c, "127.0.0.1", weft_addr_port(&a), 5 * WEFT_SECOND,
                       &a_request);
     CHECK(reaches(w, &c, WEFT_LINK_HANDSHAKE));
     s.fd = weft_sock_accept(fd, &from);

@@ -57,7 +57,7 @@ a_silent_server_is_given_up(struct world *w)
     fd = weft_sock_listen(&a, 5, false, false);
     weft_sock_local(fd, &a);
     weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
-    CHECK(weft_link_connect(&c, "127.0.0.1", weft_addr_port(&a), 30 * MS,
+    CHECK(go_to(&c, "127.0.0.1", weft_addr_port(&a), 30 * MS,
                             &a_request)
           == WEFT_OK);
     CHECK(reaches(w, &c, WEFT_LINK_CLOSED));

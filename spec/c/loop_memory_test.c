@@ -111,7 +111,7 @@ raw_scene(struct world *w)
     }
     failing = kept;
     weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
-    if (weft_link_serve(&s, fd, &from) == WEFT_OK) {
+    if (weft_link_serve(&s, fd, &from, NULL) == WEFT_OK) {
         raw_write(&c, raw_request, sizeof(raw_request) - 1);
         turns(w, 2);
         weft_link_accept(&s, SPAN("proto"), SPAN(""));
@@ -148,7 +148,7 @@ dialled_scene(struct world *w)
         return;
     weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
     weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
-    weft_link_connect(&c, "127.0.0.1", weft_addr_port(&h.address),
+    go_to(&c, "127.0.0.1", weft_addr_port(&h.address),
                       WEFT_SECOND, &a_request);
     turns(w, 2);
     weft_listener_accept(&h, &s);
@@ -170,7 +170,7 @@ refused_scene(struct world *w)
     int fd = raw_open(&c, true);
 
     weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
-    if (weft_link_serve(&s, fd, &from) == WEFT_OK) {
+    if (weft_link_serve(&s, fd, &from, NULL) == WEFT_OK) {
         raw_write(&c, request, sizeof(request) - 1);
         turns(w, 3);
     }

@@ -43,6 +43,11 @@ literals_go_both_ways(void)
     CHECK(!weft_addr_parse(&a, "::1%", 1));
     CHECK(!weft_addr_parse(&a, "::1%no such zone", 1));
     CHECK(!weft_addr_parse(&a, "::1%4294967296", 1));
+    CHECK(weft_addr_zone_unknown("::1%no such zone"));
+    CHECK(weft_addr_zone_unknown("::1%"));
+    CHECK(!weft_addr_zone_unknown("::1%1"));
+    CHECK(!weft_addr_zone_unknown("::1"));
+    CHECK(!weft_addr_zone_unknown("example.com%no such zone"));
     CHECK(!weft_addr_parse(&a, "1:2:3:4:5:6:7:8:1:2:3:4:5:6:7:8:1:2:3:4:5", 1));
 }
 

@@ -1,7 +1,8 @@
 // A real browser as the peer: two pages chat through the demo's server, and a
-// page's own WebSocket talks to the weft server of the other peers.
+// page's own WebSocket talks to the weft server of the other peers, plain and
+// over TLS with a certificate that nobody has to trust.
 //
-//   node spec/interop/chromium.js CHAT_URL SERVER_URL SCREENSHOT_FOLDER
+//   node spec/interop/chromium.js CHAT_URL SCREENSHOT_FOLDER SERVER_URL...
 'use strict';
 const assert = require('assert');
 const { execSync } = require('child_process');
@@ -9,7 +10,7 @@ const path = require('path');
 const { chromium } = require('playwright-core');
 const { check, report } = require('./check');
 
-const [chat, server, folder] = process.argv.slice(2);
+const [chat, folder, ...servers] = process.argv.slice(2);
 
 function browserPath() {
   const names = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -155,18 +156,19 @@ function inPage(page, url, protocols, steps) {
   }, [url, protocols, steps]);
 }
 
-async function talking(browser) {
+async function talking(browser, server) {
+  const over = server.split(':')[0];
   const context = await browser.newContext();
   const page = await context.newPage();
   const sizes = [0, 1, 125, 126, 127, 65535, 65536, 1024 * 1024];
 
-  await check('a page is served by the server that the sockets go to', async () => {
-    const response = await page.goto(server.replace('ws:', 'http:') + '/');
+  await check(`${over}: a page is served by the server that the sockets go to`, async () => {
+    const response = await page.goto(server.replace('ws', 'http') + '/');
     assert.strictEqual(response.status(), 200);
   });
 
   for (const [kind, step] of [['text', 'text'], ['binary', 'bytes']]) {
-    await check(`${kind} of every size comes back to the page`, async () => {
+    await check(`${over}: ${kind} of every size comes back to the page`, async () => {
       const seen = await inPage(page, server + '/echo', [], sizes.map((size) => ({ [step]: size })));
       assert.deepStrictEqual(seen.messages.map((m) => m.size), sizes);
       assert.ok(seen.messages.every((m) => m.right && m.kind === kind));
@@ -174,33 +176,33 @@ async function talking(browser) {
     });
   }
 
-  await check('fragments arrive as one message', async () => {
+  await check(`${over}: fragments arrive as one message`, async () => {
     const seen = await inPage(page, server + '/fragments', [], [{ text: 100000 }]);
     assert.deepStrictEqual(seen.messages.map((m) => [m.size, m.right]), [[100000, true]]);
   });
 
-  await check('the browser answers weft\'s ping', async () => {
+  await check(`${over}: the browser answers weft's ping`, async () => {
     const seen = await inPage(page, server + '/ping', [], []);
     assert.strictEqual(seen.messages[0].data, 'answered');
     assert.deepStrictEqual([seen.code, seen.clean], [1000, true]);
   });
 
-  await check('weft\'s close code and reason arrive', async () => {
+  await check(`${over}: weft's close code and reason arrive`, async () => {
     const seen = await inPage(page, server + '/close/4002', [], []);
     assert.deepStrictEqual([seen.code, seen.reason, seen.clean], [4002, 'because', true]);
   });
 
-  await check('the subprotocol is the server\'s favourite', async () => {
+  await check(`${over}: the subprotocol is the server's favourite`, async () => {
     const seen = await inPage(page, server + '/echo', ['chat.v1', 'chat.v2'], [{ close: [1000, ''] }]);
     assert.strictEqual(seen.protocol, 'chat.v2');
   });
 
-  await check('a refusal by upgrade is an error in the page', async () => {
+  await check(`${over}: a refusal by upgrade is an error in the page`, async () => {
     const seen = await inPage(page, server + '/secret', [], []);
     assert.deepStrictEqual([seen.opened, seen.errors, seen.code], [false, 1, 1006]);
   });
 
-  await check('a page of another origin is refused', async () => {
+  await check(`${over}: a page of another origin is refused`, async () => {
     const foreign = await context.newPage();
     await foreign.goto(chat);
     const seen = await inPage(foreign, server + '/echo', [], []);
@@ -213,11 +215,12 @@ async function main() {
     executablePath: browserPath(),
     headless: true,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      '--ignore-certificate-errors'],
   });
   console.log(`Chromium ${browser.version()}`);
   await chatting(browser);
-  await talking(browser);
+  for (const server of servers) await talking(browser, server);
   await browser.close();
   report();
 }

@@ -1,13 +1,18 @@
 // Node's ws as a client of the weft server.
 //
-//   node spec/interop/node_client.js ws://127.0.0.1:PORT
+//   node spec/interop/node_client.js URL
+//
+// Of a wss URL the certificate is verified, also against the file that
+// NODE_EXTRA_CA_CERTS names.
 'use strict';
 const assert = require('assert');
 const http = require('http');
+const https = require('https');
 const WebSocket = require('ws');
 const { check, report } = require('./check');
 
 const base = process.argv[2];
+const site = base.replace('ws', 'http'); // http: or https:
 const sizes = [0, 1, 125, 126, 127, 65535, 65536, 1024 * 1024];
 
 // once(emitter, name): the arguments of the next event of that name
@@ -222,7 +227,7 @@ async function main() {
   });
 
   await check('its own origin gets in', async () => {
-    const ws = await open('/echo', [], { origin: base.replace('ws:', 'http:') });
+    const ws = await open('/echo', [], { origin: site });
     await close(ws);
   });
 
@@ -237,7 +242,8 @@ async function main() {
   });
 
   await check('plain HTTP on the same port is answered', async () => {
-    const [response] = await once(http.get(base.replace('ws:', 'http:') + '/'), 'response');
+    const { get } = site.startsWith('https:') ? https : http;
+    const [response] = await once(get(site + '/'), 'response');
     assert.strictEqual(response.statusCode, 200);
     assert.match(response.headers['content-type'], /text\/html/);
     response.resume();

@@ -1,14 +1,33 @@
 // Node's ws as a server for the weft client.  Prints where it listens.
 //
-//   node spec/interop/node_server.js
+//   node spec/interop/node_server.js [DIRECTORY [VERSION]]
+//
+// With the DIRECTORY of the certificates it speaks TLS, up to VERSION, and asks
+// for a client certificate.
 'use strict';
+const fs = require('fs');
 const http = require('http');
+const https = require('https');
+const path = require('path');
 const { WebSocketServer } = require('ws');
 
 let last = 'none'; // how the last connection to /echo ended
 
 function send(ws, data, isBinary) {
   ws.send(data, { binary: isBinary });
+}
+
+// what was negotiated, and with whom
+function negotiated(socket) {
+  const { subject } = socket.getPeerCertificate();
+  const client = socket.authorized ? subject && subject.CN : socket.authorizationError;
+  return [
+    `version=${socket.getProtocol()}`,
+    `alpn=${socket.alpnProtocol}`,
+    `name=${socket.servername}`,
+    `client=${client}`,
+    socket.isSessionReused() ? 'resumed' : 'full',
+  ].join(' ');
 }
 
 const paths = {
@@ -36,8 +55,15 @@ const paths = {
   '/drop'(ws) {
     ws.terminate();
   },
+  // the end of the stream, properly, with no close frame before it
+  '/end'(ws, socket) {
+    socket.end();
+  },
   '/last'(ws) {
     ws.send(last);
+  },
+  '/tls'(ws, socket) {
+    ws.send(negotiated(socket));
   },
 };
 
@@ -48,10 +74,23 @@ const sockets = new WebSocketServer({
   handleProtocols: (offered) => (offered.has('chat.v2') ? 'chat.v2' : false),
 });
 
-const server = http.createServer((request, response) => {
+function nothing(request, response) {
   response.writeHead(404);
   response.end();
-});
+}
+
+const [directory, maxVersion] = process.argv.slice(2);
+const read = (name) => fs.readFileSync(path.join(directory, name));
+const server = directory
+  ? https.createServer({
+    cert: read('server.pem'),
+    key: read('server.key'),
+    ca: read('ca.pem'),
+    requestCert: true,
+    rejectUnauthorized: false,
+    maxVersion,
+  }, nothing)
+  : http.createServer(nothing);
 
 server.on('upgrade', (request, socket, head) => {
   const serve = paths[request.url];
@@ -64,11 +103,11 @@ server.on('upgrade', (request, socket, head) => {
   } else {
     sockets.handleUpgrade(request, socket, head, (ws) => {
       ws.on('error', () => {});
-      serve(ws);
+      serve(ws, socket);
     });
   }
 });
 
 server.listen(0, '127.0.0.1', () => {
-  console.log(`listening on ws://127.0.0.1:${server.address().port}`);
+  console.log(`listening on ${directory ? 'wss' : 'ws'}://127.0.0.1:${server.address().port}`);
 });

@@ -1,12 +1,14 @@
 """Python's websockets as a server for the weft client.
 
-    python spec/interop/python_server.py
+    python spec/interop/python_server.py [DIRECTORY]
 
-Prints where it listens.
+With the DIRECTORY of the certificates it speaks TLS.  Prints where it listens.
 """
 
 import asyncio
 import http
+import ssl
+import sys
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -86,12 +88,22 @@ def choose(ws, offered):
     return "chat.v2" if "chat.v2" in offered else None
 
 
+def context():
+    if len(sys.argv) == 1:
+        return None
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made.load_cert_chain(f"{sys.argv[1]}/rsa.pem", f"{sys.argv[1]}/rsa.key")
+    return made
+
+
 async def main():
+    secure = context()
     server = await serve(handle, "127.0.0.1", 0, process_request=admit,
                          select_subprotocol=choose, compression=None,
-                         max_size=4 * 1024 * 1024)
+                         max_size=4 * 1024 * 1024, ssl=secure)
     port = server.sockets[0].getsockname()[1]
-    print(f"listening on ws://127.0.0.1:{port}", flush=True)
+    scheme = "wss" if secure else "ws"
+    print(f"listening on {scheme}://127.0.0.1:{port}", flush=True)
     await server.serve_forever()
 
 

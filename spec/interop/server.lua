@@ -1,7 +1,43 @@
 -- The weft server that the peers' clients talk to.  Prints where it listens.
 --
---   lua5.4 spec/interop/server.lua
+--   lua5.4 spec/interop/server.lua [DIRECTORY KIND]
+--
+-- With the DIRECTORY of the certificates it speaks TLS; KIND says which way.
 local weft = require "weft"
+
+local directory, kind_of_tls = arg[1], arg[2]
+
+local function certificate(name)
+  return { cert = directory .. "/" .. name .. ".pem", key = directory .. "/" .. name .. ".key" }
+end
+
+local function with(tls, more)
+  for name, value in pairs(more) do
+    tls[name] = value
+  end
+  return tls
+end
+
+-- what the option `tls` is for each KIND
+local kinds = {
+  usual = function()
+    return with(certificate "server", {
+      ca = directory .. "/ca.pem",
+      client_cert = "optional",
+      names = { ["other.example"] = certificate "other" },
+    })
+  end,
+  strict = function()
+    return with(certificate "rsa", {
+      ca = directory .. "/ca.pem",
+      client_cert = "required",
+      min_version = "1.3",
+    })
+  end,
+  ["self-signed"] = function()
+    return "self-signed"
+  end,
+}
 
 -- how the last connection to /echo ended, as this side saw it
 local last = "none"
@@ -33,6 +69,13 @@ local function close(ws)
   ws:close(tonumber(ws.request.params.code), "because")
 end
 
+-- what was negotiated, and with whom
+local function tls(ws)
+  local negotiated = ws.tls or {}
+  local peer = negotiated.peer_certificate or {}
+  ws:send(("%s %s"):format(negotiated.version, peer.common_name))
+end
+
 local function authorize(request)
   if request.path == "/secret" and request.headers.authorization ~= "Basic YW5hOnNlc2FtZQ==" then
     return nil, 401, "who are you?", { ["WWW-Authenticate"] = "Basic realm=\"weft\"" }
@@ -44,6 +87,7 @@ local server = assert(weft.listen {
   port = 0,
   max_message = 2 * 1024 * 1024,
   protocols = { "chat.v2", "chat.v1" },
+  tls = kind_of_tls and kinds[kind_of_tls](),
   upgrade = authorize,
   websocket = {
     ["/echo"] = echo,
@@ -51,6 +95,11 @@ local server = assert(weft.listen {
     ["/fragments"] = fragments,
     ["/ping"] = ping,
     ["/close/:code"] = close,
+    ["/tls"] = tls,
+    ["/peer"] = function(ws) ws:send(ws.remote_address) end,
+    ["/header/:name"] = function(ws)
+      ws:send(ws.request.headers[ws.request.params.name] or "none")
+    end,
     ["/last"] = function(ws) ws:send(last) end,
   },
   http = function(request)

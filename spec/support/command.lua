@@ -37,9 +37,17 @@ local function quoted(words)
   return table.concat(list, " ")
 end
 
+--- What runs `weft` with these arguments on a terminal of its own: a `program`.
+---@param arguments string[]
+---@return string[]
+function command.at_terminal(arguments)
+  return { "script", "-qec", quoted { LUA, ROOT .. "/bin/weft", table.unpack(arguments) }, "/dev/null" }
+end
+
 --- Starts `weft` with these arguments; a child that runs for more than 20 s is
 --- killed.  Options: `directory` to run in; `program`, words that replace the
---- interpreter and bin/weft; `environment`, words for env.
+--- interpreter and bin/weft; `environment`, words for env; `variables`, more of
+--- these.
 ---@param weft table
 ---@param arguments string[]
 ---@param options? table
@@ -53,8 +61,8 @@ function command.start(weft, arguments, options)
   local environment = options.environment or {
     "-u", "LUA_PATH", ("LUA_CPATH=%s/%s/?.so;;"):format(ROOT, os.getenv "BUILD" or "build"),
   }
-  local inner = ("echo $$ >%s.pid; exec env %s %s %s"):format(
-    base, quoted(environment), quoted(program), quoted(arguments))
+  local inner = ("echo $$ >%s.pid; exec env %s %s %s %s"):format(
+    base, quoted(environment), quoted(options.variables or {}), quoted(program), quoted(arguments))
   -- a shell's background jobs ignore SIGINT; a program at a prompt does not
   local limited = ("timeout -s KILL %d env --default-signal=INT,QUIT sh -c %s"):format(patience(20), quoted { inner })
   os.execute(("( cd %s && { %s >%s.out 2>%s.err <%s.in; echo $? >%s.part; mv %s.part %s.status; } ) >/dev/null 2>&1 &")

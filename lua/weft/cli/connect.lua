@@ -1,18 +1,40 @@
 --- `weft connect`: lines of stdin out, messages in.  Internal.
 
 local core = require "weft.core"
+local lines = require "weft.cli.lines"
+local terminal = require "weft.cli.terminal"
+local verbose = require "weft.cli.verbose"
+local words = require "weft.cli.words"
 
 local connect = {}
 
 connect.usage = [[
 usage: weft connect URL [OPTION]...
-Sends each line of stdin as a message and prints each message that comes.
-When stdin ends, it closes once nothing has come for a second. Exits 0 after a
-clean close, 1 after a failure; the close code and cause go to stderr.
+Sends each line of stdin as a message and prints each message that comes. At a
+terminal there is a prompt; Ctrl-D closes. In a pipe it closes once stdin has
+ended and nothing has come for a second. Exits 0 after a clean close, 1 after a
+failure, 2 for a mistake in the command line, 128 and its number after a signal;
+the close code and cause go to stderr.
 
   -H 'Name: value'     a header of the request; may be repeated
   --protocol NAME      offer this subprotocol; may be repeated
   --binary             send binary messages instead of text
+  --user NAME[:PASSWORD]
+                       Basic authentication; without a password here it is
+                       WEFT_PASSWORD in the environment or asked for
+  --redirects N        follow up to N redirects (0)
+  --proxy URL          http://[USER:PASSWORD@]HOST:PORT or socks5://..., or off;
+                       else HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY in
+                       the environment count
+  --unix PATH          connect to this Unix-domain socket
+  -v                   tell on stderr what was negotiated
+
+of wss:// URLs:
+  --insecure           accept any certificate, for anyone; for tests only
+  --ca FILE            trust these certificates instead of the system's
+  --cert FILE          the client's certificate
+  --key FILE           its key, if that is not in the same file; the passphrase
+                       of an encrypted one is WEFT_PASSPHRASE in the environment
 ]]
 
 local function header(text)
@@ -24,14 +46,42 @@ local function token(text)
   return text:match("^[%w!#$%%&'*+.^_`|~-]+$")
 end
 
+local function some(text)
+  return text ~= "" and text or nil
+end
+
+local function proxy(text)
+  if text == "off" then
+    return false
+  end
+  return some(text)
+end
+
+local function user(text)
+  local name, password = text:match("^([^:]*):(.*)$")
+  name = name or text
+  return name ~= "" and { name = name, password = password } or nil
+end
+
+local function whole(text)
+  return text:find("^%d+$") and math.tointeger(tonumber(text)) or nil
+end
+
 connect.arguments = 1
 connect.expected = "a URL"
 connect.options = {
   ["-H"] = { key = "headers", value = header, expected = "'Name: value'", list = true },
   ["--protocol"] = { key = "protocols", value = token, expected = "a name", list = true },
   ["--binary"] = { key = "binary" },
-  ["--insecure"] = { later = true },
-  ["--ca"] = { later = true },
+  ["--user"] = { key = "user", value = user, expected = "NAME or NAME:PASSWORD" },
+  ["--redirects"] = { key = "redirects", value = whole, expected = "a number" },
+  ["--proxy"] = { key = "proxy", value = proxy, expected = "a URL or off" },
+  ["--unix"] = { key = "unix", value = some, expected = "a path" },
+  ["-v"] = { key = "verbose" },
+  ["--insecure"] = { key = "insecure" },
+  ["--ca"] = { key = "ca", value = some, expected = "a file" },
+  ["--cert"] = { key = "cert", value = some, expected = "a file" },
+  ["--key"] = { key = "key", value = some, expected = "a file" },
 }
 
 local function complain(...)
@@ -39,56 +89,50 @@ local function complain(...)
   io.stderr:write("\n")
 end
 
--- Calls on_line with each line of stdin until it ends, on_line returns nil, or
--- the task is cancelled; true when stdin has ended.
-local function each_line(weft, on_line)
-  local pieces = {} -- of a line whose end has not come
-  while true do
-    local open, ready = pcall(weft.wait, 0, "r")
-    if not open then -- started without a stdin
-      return true
-    elseif not ready then
-      return
-    end
-    local bytes, why = core.read(0, 4096)
-    if bytes == "" then
-      local last = table.concat(pieces)
-      return last == "" or on_line(last)
-    elseif bytes then
-      local from = 1
-      repeat
-        local at = bytes:find("\n", from, true)
-        pieces[#pieces + 1] = bytes:sub(from, at and at - 1)
-        if at then
-          from = at + 1
-          if not on_line(table.concat(pieces)) then
-            return
-          end
-          pieces = {}
-        end
-      until not at
-    elseif why ~= "again" then
-      complain("cannot read stdin: ", why)
-      return true
-    end
-  end
-end
-
--- What goes into the request, for weft.connect.
-local function request_options(options)
-  local headers, request = {}, { protocols = options.protocols }
-  for _, line in ipairs(options.headers or {}) do
+-- Headers as weft.connect takes them; two of them have options of their own.
+local function take_headers(request, list)
+  request.headers = {}
+  for _, line in ipairs(list or {}) do
     local lower = line.name:lower()
     if lower == "origin" then
       request.origin = line.value
     elseif lower == "user-agent" then
       request.user_agent = line.value
     else
-      headers[line.name] = headers[line.name] or {}
-      table.insert(headers[line.name], line.value)
+      request.headers[line.name] = request.headers[line.name] or {}
+      table.insert(request.headers[line.name], line.value)
     end
   end
-  request.headers = headers
+end
+
+-- The options for weft.connect; or nil and what is wrong with the command line.
+local function request_options(options)
+  local request = {
+    protocols = options.protocols,
+    redirects = options.redirects,
+    proxy = options.proxy,
+    unix = options.unix,
+  }
+  take_headers(request, options.headers)
+  if options.key and not options.cert then
+    return nil, "--key goes with --cert, the certificate that it is for"
+  end
+  request.tls = {
+    verify = not options.insecure,
+    ca = options.ca,
+    cert = options.cert,
+    key = options.key,
+    passphrase = options.cert and os.getenv("WEFT_PASSPHRASE"),
+  }
+  if options.user then
+    request.username = options.user.name
+    request.password = options.user.password or os.getenv("WEFT_PASSWORD")
+      or terminal.ask_secret("Password for " .. options.user.name .. ": ")
+    if not request.password then
+      return nil, "--user without a password needs a terminal to ask at, or"
+                  .. " WEFT_PASSWORD in the environment"
+    end
+  end
   return request
 end
 
@@ -99,17 +143,29 @@ local function report(ws)
   local _, code, reason = ws:wait_closed()
   local cause = ws.close_cause
   local clean = (cause == "peer" or cause == "local") and clean_codes[code]
-  local words = reason ~= "" and " (" .. reason:gsub("%c", "?") .. ")" or ""
+  local said = reason ~= "" and " (" .. reason:gsub("%c", "?") .. ")" or ""
   local sentence = not clean and ws.close_message
-  complain("closed with ", code, words, ", cause: ", cause,
+  complain("closed with ", code, said, ", cause: ", cause,
            sentence and ": " .. sentence or "")
   return clean and 0 or 1
 end
 
--- Sends stdin, and closes when it has ended and nothing comes any more.
--- `talk` is a table of `last`, when a message went or came, and `failed`.
-local function send_lines(weft, ws, kind, talk)
-  local ended = each_line(weft, function(line)
+--- One run of the command.
+---@class weft.Talk
+---@field weft weft
+---@field options table
+---@field ws? weft.Connection
+---@field lines? weft.Lines
+---@field last number when a message went or came
+---@field failed boolean something was not sent
+---@field signal? string that ended it
+
+-- Sends stdin, and closes when it has ended; in a pipe, when nothing comes any
+-- more.
+local function send_lines(talk)
+  local weft, ws = talk.weft, talk.ws
+  local kind = talk.options.binary and "binary" or "text"
+  local ended, why = talk.lines:each(function(line)
     talk.last = weft.now()
     if kind == "text" and not utf8.len(line) then
       complain("a line is not valid UTF-8 and was not sent (see --binary)")
@@ -118,8 +174,12 @@ local function send_lines(weft, ws, kind, talk)
     end
     return ws:send(line, kind)
   end)
+  if why then
+    complain(why)
+    ended = true
+  end
   talk.last = weft.now()
-  while ended and weft.now() - talk.last < 1 do
+  while ended and not talk.lines.prompts and weft.now() - talk.last < 1 do
     ended = weft.sleep(1 - (weft.now() - talk.last))
   end
   if ended then
@@ -127,47 +187,96 @@ local function send_lines(weft, ws, kind, talk)
   end
 end
 
+-- Opens the connection: true, or false when that failed.
+local function open(talk, url, request)
+  local tell = talk.options.verbose and function(text)
+    io.stderr:write(text)
+  end
+  local from = talk.weft.now()
+  local ws, message, code, response = talk.weft.connect(url, request)
+  if ws then
+    talk.ws = ws
+    if tell then
+      verbose.opened(tell, ws, talk.weft.now() - from, request.proxy)
+    end
+    return true
+  end
+  if tell and response then
+    verbose.refused(tell, response)
+  end
+  if not (code == "cancelled" and talk.signal) then
+    complain(words(message))
+  end
+  return false
+end
+
+-- Talks until either side closes; the exit status.
+local function converse(talk, url, request)
+  if not open(talk, url, request) then
+    return 1
+  end
+  talk.lines = lines.open(talk.weft)
+  talk.last = talk.weft.now()
+  local sender = talk.weft.spawn(send_lines, talk)
+  for received in talk.ws:messages() do
+    talk.last = talk.weft.now()
+    talk.lines:print(received)
+  end
+  sender:cancel()
+  talk.lines:finish()
+  local status = report(talk.ws)
+  return talk.failed and 1 or status
+end
+
+-- A signal ends the opening, or closes the connection with 1000.
+local function watch(talk, main)
+  talk.signal = core.wait_signal(talk.weft.loop)
+  if not talk.signal then
+    return
+  elseif talk.lines then
+    talk.lines:finish() -- now: a second signal kills
+  end
+  if talk.ws then
+    talk.ws:close(1000, "", 1)
+  else
+    main:cancel()
+  end
+end
+
+local signal_status = { SIGINT = 130, SIGTERM = 143 }
+
 --- Talks until either side closes.
 ---@param weft weft
 ---@param options table
 ---@param url string
 ---@return integer status
 function connect.run(weft, options, url)
-  local ws
-  local function talk_to()
-    local message
-    ws, message = weft.connect(url, request_options(options))
-    if not ws then
-      complain(message)
-      return 1
-    end
-    local talk = { last = weft.now(), failed = false }
-    local sender = weft.spawn(send_lines, weft, ws,
-                              options.binary and "binary" or "text", talk)
-    for received in ws:messages() do
-      talk.last = weft.now()
-      io.stdout:write(received, "\n")
-      io.stdout:flush()
-    end
-    sender:cancel()
-    local status = report(ws)
-    return talk.failed and 1 or status
+  local asked, request, mistake = pcall(request_options, options)
+  if not asked and tostring(request):find("interrupted!", 1, true) then
+    return signal_status.SIGINT -- instead of a password
   end
-
-  local ok, status = pcall(weft.run, talk_to)
-  if ok then
-    return status
+  assert(asked, request)
+  if not request then
+    complain(mistake, " (see weft connect --help)")
+    return 2
   end
-  local message = tostring(status)
-  if message:find("interrupted!", 1, true) then
-    if ws then
-      ws:close(1000, "", 1)
-      report(ws)
-    end
-    return 130
+  local talk = { weft = weft, options = options, last = 0, failed = false }
+  core.signals_begin(weft.loop)
+  local main = weft.spawn(converse, talk, url, request)
+  local watcher = weft.spawn(watch, talk, main)
+  local ended, status = weft.run(main.join, main)
+  watcher:cancel()
+  if talk.lines then
+    talk.lines:finish()
   end
-  complain((message:gsub("^[^:]*:%d+: weft%.connect: ", "")))
-  return 1
+  core.signals_end(weft.loop)
+  if talk.signal then
+    return signal_status[talk.signal]
+  elseif not ended then -- an option's value is wrong
+    complain((tostring(status):gsub("^[^:]*:%d+: weft%.connect: ", "")))
+    return 1
+  end
+  return status
 end
 
 return connect

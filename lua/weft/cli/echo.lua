@@ -1,5 +1,7 @@
 --- `weft echo`: an echo server.  Internal.
 
+local words = require "weft.cli.words"
+
 local echo = {}
 
 echo.usage = [[
@@ -9,6 +11,10 @@ An echo server; it prints the URL it listens on. SIGINT or SIGTERM ends it.
   --host HOST          the address to listen on (127.0.0.1; * is every one)
   --port PORT          (8080; 0 picks a free one)
   --unix PATH          listen on this Unix-domain socket instead
+  --tls-self-signed    wss, with a certificate made for this run
+  --cert FILE          wss, with this certificate (a chain, its own one first)
+  --key FILE           its key, if that is not in the same file; the passphrase
+                       of an encrypted one is WEFT_PASSPHRASE in the environment
   --max-message BYTES  the longest message (1048576)
   --max-fragments N    the most frames of a message (1024)
   --ping-interval S    seconds between keepalive pings (20), or off
@@ -44,22 +50,40 @@ echo.options = {
                           expected = "a number" },
   ["--ping-interval"] = { key = "ping_interval", value = interval,
                           expected = "seconds or off" },
-  ["--tls-self-signed"] = { later = true },
-  ["--cert"] = { later = true },
-  ["--key"] = { later = true },
+  ["--tls-self-signed"] = { key = "self_signed" },
+  ["--cert"] = { key = "cert", value = text, expected = "a file" },
+  ["--key"] = { key = "key", value = text, expected = "a file" },
   ["--compression"] = { later = true },
   ["--sliding"] = { later = true },
   ["--workers"] = { later = true },
 }
+
+-- Turns the options of TLS into the one of weft.listen; or what is wrong.
+local function take_tls(options)
+  local self_signed, cert, key = options.self_signed, options.cert, options.key
+  options.self_signed, options.cert, options.key = nil, nil, nil
+  if self_signed and (cert or key) then
+    return "--tls-self-signed goes without --cert and --key"
+  elseif key and not cert then
+    return "--key goes with --cert, the certificate that it is for"
+  elseif self_signed then
+    options.tls = "self-signed"
+  elseif cert then
+    options.tls = { cert = cert, key = key, passphrase = os.getenv("WEFT_PASSPHRASE") }
+  end
+end
 
 --- Serves until a signal comes.
 ---@param weft weft
 ---@param options table for weft.listen
 ---@return integer status
 function echo.run(weft, options)
+  local mistake = take_tls(options)
   if options.unix and (options.host or options.port) then
-    io.stderr:write("weft echo: --unix goes without --host and --port"
-                    .. " (see weft echo --help)\n")
+    mistake = "--unix goes without --host and --port"
+  end
+  if mistake then
+    io.stderr:write("weft echo: ", mistake, " (see weft echo --help)\n")
     return 2
   end
   options.origins = "*" -- an echo tells nobody anything
@@ -70,7 +94,7 @@ function echo.run(weft, options)
   end
   local server, message = weft.listen(options)
   if not server then
-    io.stderr:write("weft echo: ", message, "\n")
+    io.stderr:write("weft echo: ", words(message), "\n")
     return 1
   end
   weft.spawn(function() -- in the first turn: signals are seen to by then

@@ -6,7 +6,7 @@ local usage = [[
 usage: weft COMMAND [OPTION]...
 
   weft echo             an echo server
-  weft connect URL      lines of stdin out, messages in
+  weft connect URL      lines of stdin out, messages in; a prompt at a terminal
   weft COMMAND --help   the options of a command
   weft help             this page
   weft --version

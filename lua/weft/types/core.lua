@@ -13,6 +13,12 @@ local core = {}
 ---@return number
 function core.now() end
 
+--- From 0 up to, but not including, 1; nobody can foresee it, and it does not
+--- touch math.random.
+---@param loop weft.Loop
+---@return number
+function core.random(loop) end
+
 --- A new event loop; every object below belongs to one.
 ---@param force_poll boolean use poll(2)
 ---@return weft.Loop
@@ -95,7 +101,25 @@ function core.fd(loop) end
 ---@return userdata config
 function core.config(options) end
 
+--- What TLS connections share: certificates, trust, sessions to be resumed.
+--- options, checked: server (boolean), min_version (12 or 13), ca (file,
+--- directory or PEM text, or nil), identities (a list of { name, cert, key,
+--- passphrase }, the default one without a name first); a client: verify
+--- (boolean), pin; a server: client_cert ("none", "optional", "required"),
+--- self_signed (a host name: makes a certificate, no identities then).
+--- `before` is the context that this one replaces; its sessions go on.
+---@param options table
+---@param before? userdata
+---@return userdata|nil context, string? message names the option and file
+function core.tls_context(options, before) end
+
+--- Base64 without line breaks.
+---@param bytes string
+---@return string
+function core.base64(bytes) end
+
 --- Binds and accepts. spec: host, port or unix; backlog, reuse_port, config,
+--- `tls` (a context, or nil),
 --- `dual` (IPv4 too on an IPv6 socket), `handler(ws)`.  The handler runs as a
 --- task for each request head that is well-formed (bad ones are refused in C);
 --- it calls accept or respond, then carries on as the connection's handler:
@@ -156,7 +180,13 @@ function core.is_own_handler(ws) end
 
 --- Starts to connect and returns at once.  spec: host, port; target,
 --- host_header, origin, user_agent (strings, "" for none), protocols (list),
---- headers (lines each ended by CRLF), timeout, config.
+--- headers (lines each ended by CRLF), timeout, config; and, or nil:
+--- `unix` (a path, dialled instead), `proxy` ({ kind = "http" or "socks5",
+--- host, port, user, password }), `tls` (a context), `tls_name` (whom the
+--- certificate must name instead of host), `redirect`: a function called with
+--- ws when the handshake was refused (core.head(ws, "response") tells how). It
+--- must not wait; it returns a spec to connect anew with (timeout, config and
+--- redirect stay those of the first), or nil [, message] to let it fail.
 ---@param loop weft.Loop
 ---@return userdata ws
 function core.connect(loop, spec) end
@@ -213,6 +243,9 @@ function listener:all() end
 function listener:stop() end
 ---@return boolean
 function listener:is_open() end
+--- New connections get this TLS context; those that are there keep theirs.
+---@param context userdata
+function listener:set_tls(context) end
 --- Waits until at most `allow` of listener:all() are left: true, or
 --- nil, "timeout" / "cancelled".
 function listener:wait_empty(timeout, allow) end

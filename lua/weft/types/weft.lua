@@ -19,7 +19,7 @@
 ---| "slow" the peer does not take our output
 ---| "reset" TCP was reset
 ---| "eof" TCP ended without a close frame
----| "tls" for a later version
+---| "tls" the TLS stream was broken or cut off
 ---| "shutdown" server:close
 ---| "cancelled" the handler was cancelled, or the instance closed
 ---| "collected" nothing referred to it any more
@@ -64,6 +64,21 @@
 ---@field nodelay? boolean TCP_NODELAY (true)
 ---@field protocols? string[] subprotocols, in order of preference
 
+--- A certificate and its key, in PEM: names of files, or their text.
+---@class weft.Identity
+---@field cert string the certificate, after it the chain that leads to a root
+---@field key? string its key, when it is not in `cert`
+---@field passphrase? string what the key is encrypted with; no message shows it
+
+--- A server's certificates, and whether clients need one: the option `tls` of
+--- weft.listen. TLS 1.2 and 1.3 are spoken. A mistake in the table raises; a file
+--- that is missing or no good makes weft.listen fail with "tls".
+---@class weft.ServerTls: weft.Identity
+---@field names? table<string, weft.Identity> more, by the name a client asks for: "b.example", "*.b.example" (any one label); others get the above
+---@field client_cert? "none"|"optional"|"required" whether a client must show a certificate ("none"); one that it shows must be good
+---@field ca? string who signs the clients' certificates, in PEM; goes with `client_cert`
+---@field min_version? "1.2"|"1.3" ("1.2")
+
 --- Options of weft.listen.
 ---@class weft.ListenOptions: weft.ConnectionOptions
 ---@field host? string an address or name ("127.0.0.1"); "*" is every interface, IPv4 and IPv6
@@ -71,6 +86,7 @@
 ---@field unix? string the path of a Unix-domain socket to listen on instead
 ---@field websocket? weft.Handler|table<string, weft.Handler> or routes: "/chat", "/room/:name", "/files/*"; each segment exact, then :name, then *
 ---@field http? weft.Page|table<string, weft.Page> what answers plain HTTP, or routes; without it 426
+---@field tls? weft.ServerTls|"self-signed"|false speak TLS: wss:// and https://; "self-signed" makes a certificate for this run, for development (false)
 ---@field upgrade? weft.Upgrade decides whether a WebSocket is accepted
 ---@field origins? string|string[] whose pages may connect: "https://example.com", "https://*.example.com", "*"; unset: only the request's own Host
 ---@field handshake_timeout? number the whole handshake (10)
@@ -81,19 +97,70 @@
 ---@class weft.ServeOptions: weft.ListenOptions
 ---@field signals? boolean whether SIGINT and SIGTERM close the server (true)
 
+--- Whom a client trusts, and who it is: the option `tls` of weft.connect. Files
+--- are PEM, and may be given as their text instead of their names.
+---@class weft.ClientTls
+---@field verify? boolean whether the certificate must be signed by somebody trusted, be of today and name the host (true)
+---@field ca? string who is trusted, instead of the system's store
+---@field server_name? string whom the certificate must name, and who is asked for, instead of the URL's host
+---@field cert? string a client certificate, leaf first, its chain after it
+---@field key? string its key, when it is not in `cert`
+---@field passphrase? string what the key is encrypted with
+---@field pin? string "sha256//..." of the public key that the server must have, or several with ";" between; looked at without `verify` too
+---@field min_version? "1.2"|"1.3" ("1.2")
+
 --- Options of weft.connect.
+---
+--- User name and password also come from the URL, percent-encoded:
+--- `wss://ana:sesame@example.com/`. An Authorization header beside them raises.
+--- No message and no error shows them, nor a proxy's; `ws.request` does.
+---
+--- A proxy is asked to connect to the server's name, which it resolves itself. The
+--- environment's is used as curl would: ws_proxy, http_proxy or all_proxy for
+--- ws://, wss_proxy, https_proxy or all_proxy for wss://, but for the hosts in
+--- no_proxy.
+---
+--- `redirects` follows 301, 302, 303, 307 and 308 with a Location, relative or
+--- not, where http means ws and https wss. Past that number the refusal is the
+--- result. Not followed, with a message that says so: from wss to ws; a Location
+--- with a user name or password in it; with `unix`, to another scheme, host or
+--- port. Headers, Origin and protocols are sent again; Authorization (Basic auth
+--- too), Cookie and Proxy-Authorization only as long as scheme, host and port
+--- stay what they were. Proxies are chosen anew. `tls` holds for every host, but
+--- for its `server_name`.
 ---@class weft.ConnectOptions: weft.ConnectionOptions
 ---@field headers? table<string, string|string[]> further headers; the handshake's own raise
 ---@field origin? string the Origin header (none)
 ---@field user_agent? string the User-Agent header ("weft/1.0.0"); "" sends none
----@field timeout? number the whole opening (10)
+---@field username? string for Basic auth, instead of what the URL says; no ":" in it
+---@field password? string with `username` or a user name in the URL ("")
+---@field tls? weft.ClientTls for wss://, also where a redirect leads there; ws:// takes no notice of it
+---@field proxy? string|false "http://user:password@host:port", "socks5://..." or false for none; unset: what the environment says
+---@field unix? string the path of a Unix-domain socket to connect to, without a proxy; Host and path are still the URL's
+---@field redirects? integer how many redirects to follow (0)
+---@field timeout? number the whole opening: names, proxy, TLS, handshake, redirects (10)
 ---@field events? weft.Events return at once, and call these
+
+--- Decides whether to go on after an attempt that failed for the `attempt`th
+--- time since a connection was open. By default one does not after "url" and
+--- "tls", nor after a status from 400 to 499 other than 408 and 429.
+---@alias weft.Retry fun(message: string, code: string, attempt: integer, response: weft.Response?): boolean?
+
+--- Options of weft.reconnecting.
+---@class weft.ReconnectingOptions: weft.ConnectOptions
+---@field min_delay? number the longest first delay, in seconds (0.25); doubled with each failure
+---@field max_delay? number the longest delay (30)
+---@field max_attempts? integer how many times in a row connecting may fail (no limit)
+---@field retry? weft.Retry
+---@field on_retry? fun(delay: number, message: string) called before each delay, with what went wrong
 
 --- Options of weft.protocol.client: those of weft.connect that say what is sent,
 --- and limits.
 ---@class weft.ProtocolClientOptions
----@field url? string what Host and target are taken from ("ws://localhost/")
+---@field url? string what Host, target, user and password are taken from ("ws://localhost/")
 ---@field headers? table<string, string|string[]>
+---@field username? string
+---@field password? string
 ---@field protocols? string[]
 ---@field origin? string
 ---@field user_agent? string
@@ -114,6 +181,28 @@
 ---@field max_header? integer
 ---@field max_headers? integer
 
+--- How a connection is encrypted: ws.tls.
+---@class weft.Tls
+---@field version string "TLSv1.3" or "TLSv1.2"
+---@field cipher string "TLS_AES_256_GCM_SHA384"
+---@field resumed boolean whether an earlier session was resumed
+---@field alpn string|nil "http/1.1", when both sides named it
+---@field server_name string|nil whom the client asked for
+---@field peer_certificate weft.Certificate|nil on a server: the client's, if it showed one
+
+--- A certificate; tostring() gives its PEM text.
+---@class weft.Certificate
+---@field subject string|nil "CN = a.example, O = A"
+---@field common_name string|nil "a.example"
+---@field issuer string|nil whoever signed it
+---@field serial string in hexadecimal
+---@field not_before string "2026-07-01T12:00:00Z"
+---@field not_after string
+---@field names string[] the host names and addresses that it is for
+---@field fingerprint string the SHA-256 of the certificate, in hexadecimal
+---@field pin string of its public key, as the option `tls.pin` takes it: "sha256//..."
+---@field pem string
+
 --- A WebSocket connection, of either side. Any field that is not weft's is the
 --- user's own: `ws.nickname = "ana"`; assigning one of weft's raises.
 ---@class weft.Connection
@@ -121,7 +210,7 @@
 ---@field response weft.Response|nil on a client: what the server answered
 ---@field remote_address string the peer: "127.0.0.1"
 ---@field remote_port integer|nil nil on a Unix-domain socket
----@field tls nil for a later version
+---@field tls weft.Tls|nil how it is encrypted; nil when it is not
 ---@field protocol string|nil the subprotocol agreed on
 ---@field extensions string those agreed on: always "" in this version
 ---@field state "connecting"|"open"|"closing"|"closed"

@@ -1,0 +1,23 @@
+/*
+ * What the programs of this folder have in common.
+ */
+#ifndef BENCH_PROGRAM_H
+#define BENCH_PROGRAM_H
+
+#include <stdbool.h>
+
+#include "client.h"
+
+/* Prints the program's name and the sentence to standard error, and exits with
+ * 1: a figure of a run with faults is none. */
+void program_fail(const char *format, ...)
+    __attribute__((format(printf, 1, 2), noreturn));
+
+/* What an option's value says, or program_fail(). */
+double program_number(const char *name, const char *text, double least,
+                      double most);
+
+/* Makes the target one with TLS, or program_fail(). */
+void program_use_tls(struct client_target *to);
+
+#endif

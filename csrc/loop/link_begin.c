@@ -1,0 +1,196 @@
+/*
+ * How a link's opening begins, from a socket or a route to the request, and
+ * what it leaves to the data phase.  It must not judge heads.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "loop/link_inner.h"
+#include "net/sock.h"
+
+void
+weft_link_fail_opening(struct weft_link *k, const char *word,
+                       enum weft_cause cause, const char *format, ...)
+{
+    char message[WEFT_TARGET_TEXT + WEFT_TLS_WHY + 64];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    if (k->error == NULL)
+        k->error = word;
+    weft_link_finish(k, cause, message);
+}
+
+void
+weft_link_out_of_memory(struct weft_link *k)
+{
+    weft_link_fail_opening(k, "system", WEFT_CAUSE_ERROR, "out of memory");
+}
+
+enum weft_status
+weft_link_queue(struct weft_link *k, struct weft_buf *b)
+{
+    size_t len = weft_buf_len(b);
+    uint8_t *to = weft_outq_reserve(&k->session.out, len);
+
+    if (to != NULL) {
+        memcpy(to, weft_buf_head(b), len);
+        weft_outq_commit(&k->session.out, len);
+    }
+    weft_buf_deinit(b);
+    return to != NULL ? WEFT_OK : WEFT_E_MEMORY;
+}
+
+/* Keeps a head for ws.request or ws.response, at its exact size. */
+static enum weft_status
+keep_head(struct weft_buf *to, struct weft_span head)
+{
+    if (head.len == 0)
+        return WEFT_OK;
+    to->data = weft_realloc(NULL, head.len);
+    if (to->data == NULL)
+        return WEFT_E_MEMORY;
+    memcpy(to->data, head.data, head.len);
+    to->cap = to->tail = head.len;
+    return WEFT_OK;
+}
+
+static enum weft_status
+keep_protocol(struct weft_link *k, struct weft_span protocol)
+{
+    if (protocol.len == 0)
+        return WEFT_OK;
+    k->protocol = weft_realloc(NULL, protocol.len + 1);
+    if (k->protocol == NULL)
+        return WEFT_E_MEMORY;
+    memcpy(k->protocol, protocol.data, protocol.len);
+    k->protocol[protocol.len] = '\0';
+    return WEFT_OK;
+}
+
+enum weft_status
+weft_link_keep_heads(struct weft_link *k)
+{
+    const struct weft_opening *o = k->opening;
+    struct weft_span sent = { (const char *)weft_buf_head(&o->sent),
+                              weft_buf_len(&o->sent) };
+
+    if (k->role == WEFT_SERVER)
+        return keep_head(&k->request, weft_opening_head(o));
+    if (k->request.data == NULL && keep_head(&k->request, sent) != WEFT_OK)
+        return WEFT_E_MEMORY;
+    return o->head.length > 0 ? keep_head(&k->response, weft_opening_head(o))
+                              : WEFT_OK;
+}
+
+enum weft_status
+weft_link_begin(struct weft_link *k, struct weft_span protocol)
+{
+    struct weft_span rest = weft_opening_rest(k->opening);
+
+    if (weft_link_keep_heads(k) != WEFT_OK || keep_protocol(k, protocol) != WEFT_OK
+        || weft_buf_add(&k->rest, rest.data, rest.len) != WEFT_OK)
+        return WEFT_E_MEMORY;
+    weft_opening_free(k->opening);
+    k->opening = NULL;
+    k->state = WEFT_LINK_OPEN;
+    k->opened = k->life = k->last_message = k->loop->now;
+    if (rest.len > 0) {
+        k->input = (struct weft_input){ weft_buf_head(&k->rest), rest.len };
+        weft_list_add(&k->loop->fed, &k->fed);
+    }
+    weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
+    weft_link_mark(k);
+    weft_link_retime(k);
+    return WEFT_OK;
+}
+
+enum weft_status
+weft_link_begin_client(struct weft_link *k)
+{
+    const struct weft_opening *o = k->opening;
+
+    return weft_link_begin(k, o->protocol < 0
+                                  ? (struct weft_span){ "", 0 }
+                                  : o->request.protocols[o->protocol]);
+}
+
+static void
+begin_opening(struct weft_link *k, enum weft_link_state state)
+{
+    k->state = state;
+    if (k->role == WEFT_CLIENT)
+        k->loop->now = weft_now(); /* the caller may have taken its time */
+    k->opened = k->life = k->loop->now;
+    weft_list_add(&k->loop->links, &k->node);
+    weft_link_retime(k);
+}
+
+enum weft_status
+weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
+                struct weft_tls_context *tls)
+{
+    k->opening = weft_opening_server(k->config->max_header,
+                                     k->config->max_headers);
+    if (tls != NULL)
+        k->tls = weft_tls_new(tls, NULL, 0);
+    if (k->opening == NULL || (tls != NULL && k->tls == NULL)) {
+        weft_sock_close(&fd);
+        return WEFT_E_MEMORY;
+    }
+    if (k->config->nodelay)
+        weft_sock_nodelay(fd);
+    k->watch.fd = fd;
+    k->peer_addr = *from;
+    begin_opening(k, tls != NULL ? WEFT_LINK_SECURING : WEFT_LINK_HANDSHAKE);
+    weft_link_watch(k, WEFT_READABLE);
+    return k->state == WEFT_LINK_CLOSED ? WEFT_E_SYSTEM : WEFT_OK;
+}
+
+enum weft_status
+weft_link_connect(struct weft_link *k, const struct weft_route *to,
+                  int64_t limit, const struct weft_client_request *r)
+{
+    k->opening = weft_opening_client(r, &k->loop->random,
+                                     k->config->max_header,
+                                     k->config->max_headers);
+    if (k->opening == NULL)
+        return WEFT_E_MEMORY;
+    k->opening_limit = limit;
+    begin_opening(k, WEFT_LINK_DIALLING);
+    return k->state == WEFT_LINK_CLOSED ? WEFT_E_MEMORY
+                                        : weft_link_reach(k, to);
+}
+
+enum weft_status
+weft_link_redial(struct weft_link *k, const struct weft_route *to,
+                 const struct weft_client_request *r)
+{
+    struct weft_loop *loop = k->loop;
+    struct weft_config *config = weft_config_retain(k->config);
+    int64_t left = k->opening_limit;
+
+    if (left != WEFT_FOREVER)
+        left -= loop->now - k->opened;
+    weft_link_deinit(k);
+    weft_link_init(k, loop, config, WEFT_CLIENT);
+    weft_config_release(config);
+    return weft_link_connect(k, to, left > 0 ? left : 0, r);
+}
+
+void
+weft_link_ask(struct weft_link *k)
+{
+    k->state = WEFT_LINK_HANDSHAKE;
+    if (weft_link_keep_heads(k) != WEFT_OK
+        || weft_link_queue(k, &k->opening->sent) != WEFT_OK) {
+        weft_link_out_of_memory(k);
+        return;
+    }
+    weft_link_watch(k, WEFT_READABLE);
+    weft_link_mark_dirty(k);
+}

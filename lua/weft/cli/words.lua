@@ -1,0 +1,19 @@
+--- Messages about options of weft's functions, for people who have those of a
+--- command before them.  Internal.
+
+local spoken = {
+  { "^tls%.(%l+):", { ca = "--ca:", cert = "--cert:", key = "--key:" } },
+  { "pass tls%.(%l+)", { ca = "pass --ca", passphrase = "pass WEFT_PASSPHRASE" } },
+  { "tls%.verify = false", "--insecure" },
+  { "tls%.cert and tls%.key", "--cert and --key" },
+}
+
+--- The message with the names that the command line has for them.
+---@param message string
+---@return string
+return function(message)
+  for _, pair in ipairs(spoken) do
+    message = message:gsub(pair[1], pair[2])
+  end
+  return message
+end
