@@ -260,6 +260,8 @@ describe("weft connect", function()
       local server = t:server()
       local child = run(t, { "connect", t:url(server) })
       local ws = t:accepted()
+      child:write "here\n"
+      assert.equal("here", (ws:receive(5))) -- now its side is open too
       child:signal(name)
       assert.same({ true, 1000, "" }, { ws:wait_closed(5) })
       local _, errors, status = child:wait()

@@ -76,12 +76,12 @@ describe("an echo over TLS", function()
       end)
       tasks[#tasks + 1] = t:spawn(function()
         for i = 1, 200 do
-          assert.is_true(ends[2]:receive(5) == name .. i .. noise:sub(i, i * 100), name .. i)
+          assert.is_true(ends[2]:receive(patience(10)) == name .. i .. noise:sub(i, i * 100), name .. i)
         end
       end)
     end
     for _, task in ipairs(tasks) do
-      assert.is_true(task:join(10))
+      assert.is_true(task:join(patience(30)))
     end
     assert.is_true(client:close())
   end))

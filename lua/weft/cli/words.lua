@@ -4,6 +4,7 @@
 local spoken = {
   { "^tls%.(%l+):", { ca = "--ca:", cert = "--cert:", key = "--key:" } },
   { "pass tls%.(%l+)", { ca = "pass --ca", passphrase = "pass WEFT_PASSPHRASE" } },
+  { "the certificate tls%.cert", "the certificate of --cert" },
   { "tls%.verify = false", "--insecure" },
   { "tls%.cert and tls%.key", "--cert and --key" },
 }

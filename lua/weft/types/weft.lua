@@ -182,6 +182,8 @@
 ---@field max_headers? integer
 
 --- How a connection is encrypted: ws.tls.
+--- It is read from the connection when you first ask, and kept then; of one that
+--- has already ended only version, cipher and resumed are left.
 ---@class weft.Tls
 ---@field version string "TLSv1.3" or "TLSv1.2"
 ---@field cipher string "TLS_AES_256_GCM_SHA384"
