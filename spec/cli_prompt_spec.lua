@@ -135,7 +135,7 @@ describe_terminal("weft connect at a terminal", function()
     for _, ending in ipairs { "\4", "\3" } do
       local weft = table.concat(command.at_terminal { "connect", t:url(server) }, " ", 3, 3)
       local child = command.start(t.weft, {}, {
-        program = { "script", "-qec", "stty -g; " .. weft .. "; trap '' INT; stty -g", "/dev/null" },
+        program = { "script", "-qec", "trap : INT; stty -g; " .. weft .. "; stty -g", "/dev/null" },
       })
       t:accepted()
       child:wait_for "> "
