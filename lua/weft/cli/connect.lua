@@ -68,7 +68,7 @@ local function whole(text)
 end
 
 connect.arguments = 1
-connect.expected = "a URL"
+connect.expected = "one URL"
 connect.options = {
   ["-H"] = { key = "headers", value = header, expected = "'Name: value'", list = true },
   ["--protocol"] = { key = "protocols", value = token, expected = "a name", list = true },
@@ -84,9 +84,10 @@ connect.options = {
   ["--key"] = { key = "key", value = some, expected = "a file" },
 }
 
+-- One line, in which whoever is quoted cannot change the state of a terminal.
 local function complain(...)
-  io.stderr:write("weft connect: ", ...)
-  io.stderr:write("\n")
+  local line = terminal.harmless(table.concat { "weft connect: ", ... })
+  io.stderr:write((line:gsub("\n", "\\n")), "\n")
 end
 
 -- Headers as weft.connect takes them; two of them have options of their own.
@@ -143,7 +144,7 @@ local function report(ws)
   local _, code, reason = ws:wait_closed()
   local cause = ws.close_cause
   local clean = (cause == "peer" or cause == "local") and clean_codes[code]
-  local said = reason ~= "" and " (" .. reason:gsub("%c", "?") .. ")" or ""
+  local said = reason ~= "" and " (" .. reason .. ")" or ""
   local sentence = not clean and ws.close_message
   complain("closed with ", code, said, ", cause: ", cause,
            sentence and ": " .. sentence or "")
@@ -187,19 +188,39 @@ local function send_lines(talk)
   end
 end
 
--- Opens the connection: true, or false when that failed.
+-- Calls weft.connect; or raises as it does, but for a mistake: nil and the words.
+local function call_connect(talk, url, request)
+  local results = table.pack(pcall(talk.weft.connect, url, request))
+  if results[1] then
+    return true, table.unpack(results, 2, results.n)
+  end
+  local mistake = tostring(results[2]):match("^weft%.connect: (.*)$")
+  if not mistake then
+    error(results[2], 0)
+  end
+  return nil, mistake
+end
+
+local function complain_of_misuse(mistake)
+  complain(mistake, " (see weft connect --help)")
+end
+
+-- Opens the connection: nothing, or the exit status when that failed.
 local function open(talk, url, request)
   local tell = talk.options.verbose and function(text)
     io.stderr:write(text)
   end
   local from = talk.weft.now()
-  local ws, message, code, response = talk.weft.connect(url, request)
-  if ws then
+  local called, ws, message, code, response = call_connect(talk, url, request)
+  if not called then
+    complain_of_misuse(words(ws))
+    return 2
+  elseif ws then
     talk.ws = ws
     if tell then
       verbose.opened(tell, ws, talk.weft.now() - from, request.proxy)
     end
-    return true
+    return nil
   end
   if tell and response then
     verbose.refused(tell, response)
@@ -207,20 +228,26 @@ local function open(talk, url, request)
   if not (code == "cancelled" and talk.signal) then
     complain(words(message))
   end
-  return false
+  return 1
 end
 
 -- Talks until either side closes; the exit status.
 local function converse(talk, url, request)
-  if not open(talk, url, request) then
-    return 1
+  local failed = open(talk, url, request)
+  if failed then
+    return failed
   end
   talk.lines = lines.open(talk.weft)
   talk.last = talk.weft.now()
   local sender = talk.weft.spawn(send_lines, talk)
   for received in talk.ws:messages() do
     talk.last = talk.weft.now()
-    talk.lines:print(received)
+    local printed, why = talk.lines:print(received)
+    if not printed then
+      complain("cannot write to stdout: ", why)
+      talk.failed = true
+      talk.ws:close()
+    end
   end
   sender:cancel()
   talk.lines:finish()
@@ -257,7 +284,7 @@ function connect.run(weft, options, url)
   end
   assert(asked, request)
   if not request then
-    complain(mistake, " (see weft connect --help)")
+    complain_of_misuse(mistake)
     return 2
   end
   local talk = { weft = weft, options = options, last = 0, failed = false }
@@ -272,10 +299,8 @@ function connect.run(weft, options, url)
   core.signals_end(weft.loop)
   if talk.signal then
     return signal_status[talk.signal]
-  elseif not ended then -- an option's value is wrong
-    complain((tostring(status):gsub("^[^:]*:%d+: weft%.connect: ", "")))
-    return 1
   end
+  assert(ended, status)
   return status
 end
 

@@ -40,6 +40,7 @@ local function interval(value)
 end
 
 echo.arguments = 0
+echo.expected = "no arguments"
 echo.options = {
   ["--host"] = { key = "host", value = text, expected = "an address" },
   ["--port"] = { key = "port", value = whole(0, 65535), expected = "a port" },

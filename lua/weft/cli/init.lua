@@ -24,6 +24,12 @@ local function misuse(name, message)
   return 2
 end
 
+-- An option that does not exist, without what may be its value: that may be a
+-- password ("-uana:sesame").
+local function unknown(word)
+  return "unknown option " .. (word:match("^%-%-[%w-]*") or word:sub(1, 2))
+end
+
 -- Sorts arguments into options and the rest.  An option is a table of `key`,
 -- `value` (a function from the text to a value, or nil when it is no good),
 -- `expected`, `list` (may come more than once) or `later`.
@@ -40,7 +46,7 @@ local function parse(options, arguments, from)
     elseif word == "-" or word:sub(1, 1) ~= "-" then
       rest[#rest + 1] = word
     elseif not option then
-      return nil, "unknown option " .. (name or word)
+      return nil, unknown(word)
     elseif option.later then
       return nil, "option " .. (name or word) .. " is not supported yet"
     elseif not option.value then
@@ -101,9 +107,9 @@ return function(arguments)
   if not values then
     return misuse("weft " .. name, rest)
   elseif #rest ~= command.arguments then
-    local what = #rest > command.arguments and "unexpected argument " .. rest[#rest]
-                 or "expected " .. command.expected
-    return misuse("weft " .. name, what)
+    -- not quoted: one too many may be a password
+    local what = #rest > command.arguments and ", got " .. #rest or ""
+    return misuse("weft " .. name, "expected " .. command.expected .. what)
   end
   return command.run(weft, values, table.unpack(rest))
 end

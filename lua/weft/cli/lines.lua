@@ -7,12 +7,13 @@ local terminal = require "weft.cli.terminal"
 
 local lines = {}
 
---- Both have the same face: `print` prints a message; `each` calls on_line with
+--- Both have the same face: `print` prints a message, or gives nil and why it
+--- cannot; `each` calls on_line with
 --- each line until that returns nothing, and gives true when stdin has ended, nil
 --- and perhaps a message when it failed; `finish` leaves a terminal as it was.
 ---@class weft.Lines
 ---@field prompts boolean whether somebody types
----@field print fun(self: weft.Lines, message: string)
+---@field print fun(self: weft.Lines, message: string): any, string?
 ---@field each fun(self: weft.Lines, on_line: fun(line: string): any): boolean?, string?
 ---@field finish fun(self: weft.Lines)
 
@@ -43,8 +44,11 @@ local function each_piece(weft, on_bytes)
 end
 
 local function write(text)
-  io.stdout:write(text)
-  io.stdout:flush()
+  local written, why = io.stdout:write(text)
+  if written then
+    written, why = io.stdout:flush()
+  end
+  return written, why
 end
 
 -- A pipe or a file ---------------------------------------------------------
@@ -53,7 +57,7 @@ local Plain = {}
 Plain.__index = Plain
 
 function Plain:print(message)
-  write((self.visible and terminal.harmless(message) or message) .. "\n")
+  return write((self.visible and terminal.harmless(message) or message) .. "\n")
 end
 
 function Plain:each(on_line)
@@ -92,9 +96,9 @@ function Typed:print(message)
   local line = "< " .. terminal.harmless(message)
   if self.restore then
     self.prompt:print(line)
-  else
-    write(line .. "\n")
+    return true
   end
+  return write(line .. "\n")
 end
 
 function Typed:each(on_line)

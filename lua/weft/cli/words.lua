@@ -7,6 +7,9 @@ local spoken = {
   { "the certificate tls%.cert", "the certificate of --cert" },
   { "tls%.verify = false", "--insecure" },
   { "tls%.cert and tls%.key", "--cert and --key" },
+  { "^option '(%l+)'", { headers = "option -H", username = "option --user", password = "option --user" } },
+  { "option 'username'", "--user" },
+  { "the options 'unix' and 'proxy'", "--unix and --proxy" },
 }
 
 --- The message with the names that the command line has for them.
