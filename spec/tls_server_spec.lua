@@ -122,7 +122,7 @@ describe("a self-signed development certificate", function()
     local ws = t:connect(url(server), { tls = { verify = false } })
     local pem = ws.tls.peer_certificate.pem
     assert.is_true(ws:close())
-    for _, host in ipairs { "localhost", "127.0.0.1", "[::1]" } do
+    for _, host in ipairs(tls_peer.local_hosts()) do
       ws = t:connect(url(server, host), { tls = { ca = pem } })
       assert.is_true(ws:close())
     end

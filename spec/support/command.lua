@@ -59,7 +59,7 @@ function command.start(weft, arguments, options)
   local self = setmetatable({ weft = weft, base = base }, methods)
   local program = options.program or { LUA, ROOT .. "/bin/weft" }
   local environment = options.environment or {
-    "-u", "LUA_PATH", ("LUA_CPATH=%s/%s/?.so;;"):format(ROOT, os.getenv "BUILD" or "build"),
+    "-u", "LUA_PATH", "-u", "WEFT_PASSWORD", "-u", "WEFT_PASSPHRASE", ("LUA_CPATH=%s/%s/?.so;;"):format(ROOT, os.getenv "BUILD" or "build"),
   }
   local inner = ("echo $$ >%s.pid; exec env %s %s %s %s"):format(
     base, quoted(environment), quoted(options.variables or {}), quoted(program), quoted(arguments))

@@ -12,8 +12,23 @@ local certificates = require "support.certificates"
 local command = require "support.command"
 local handshake = require "support.handshake"
 local peer = require "support.peer"
+local socket = require "socket"
 
 local tls_peer = {}
+
+--- The hosts of a URL that are this machine: those that it has.
+---@return string[]
+function tls_peer.local_hosts()
+  local hosts = { "localhost", "LocalHost", "127.0.0.1" }
+  local sock = socket.tcp6()
+  if sock and sock:bind("::1", 0) then
+    hosts[#hosts + 1] = "[::1]"
+  end
+  if sock then
+    sock:close()
+  end
+  return hosts
+end
 
 --- Where a server or a port is for a client that speaks TLS.
 ---@param to weft.Server|integer
