@@ -212,6 +212,23 @@ describe("a user name and a password", function()
     assert.is_truthy(check():find("connection refused", 1, true))
   end, 30))
 
+  it("are not quoted where the server's words repeat them", case(function(t)
+    local ending = "\r\nContent-Length: 0\r\nLocation: http:\r\n\r\n"
+    for _, words in ipairs { "No, ana7353", "sesame is wrong", basic "ana7353:sesame" } do
+      for status, tail in pairs { [401] = "", [302] = ": its Location is no good: it must begin with ws:// or wss://" } do
+        local url = ("ws://ana7353:sesame@127.0.0.1:%d/"):format(saying(t, ("HTTP/1.1 %d %s%s"):format(status, words, ending)))
+        local expected = ("handshake refused: %d%s"):format(status, tail)
+        assert.equal(expected, (select(2, t.weft.connect(url, { redirects = 1 }))))
+        local told
+        t.weft.connect(url, { redirects = 1, events = { error = function(_, message) told = message end } })
+        t:wait_until(function() return told end)
+        assert.equal(expected, told)
+      end
+    end
+    local url = ("ws://ana7353:sesame@127.0.0.1:%d/"):format(saying(t, "HTTP/1.1 403 Not today" .. ending))
+    assert.equal("handshake refused: 403 Not today", (select(2, t.weft.connect(url))))
+  end))
+
   it("are in no message of events", case(function(t)
     local hear, check = listener()
     local failed = 0

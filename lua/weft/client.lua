@@ -140,24 +140,31 @@ local function find_way(contexts, plan, target, spec)
   return true
 end
 
+-- "handshake refused: 401", without the server's words.
+local function refusal(response)
+  return "handshake refused: " .. response.status
+end
+
 -- What core.connect calls with a connection that was refused.  What is for one
--- origin alone does not come back once another one has been asked.
+-- origin alone does not come back once another one has been asked; words that
+-- repeat who the client is come into no message.
 local function follower(contexts, plan)
   local target, headers = plan.target, plan.request.headers
   local left = plan.checked.redirects
   return function(ws)
     local response = core.head(ws, "response")
     local to, wrong = redirect.next(target, response, plan.checked.unix)
+    local secret = credentials.repeated(response.reason, plan.checked, plan.target)
     if not to and not wrong or left == 0 then
-      return nil
+      return nil, secret and refusal(response) or nil
     end
     local spec, found = copy(plan.request), nil
     if to then
       found, wrong = find_way(contexts, plan, to, spec)
     end
     if not found then
-      local status = response.status .. " " .. response.reason
-      return nil, ("handshake refused: %s: %s"):format(status:gsub(" $", ""), wrong)
+      local words = (secret or response.reason == "") and "" or " " .. response.reason
+      return nil, refusal(response) .. words .. ": " .. wrong
     end
     headers = url.same_origin(target, to) and headers or plan.public
     spec.target, spec.host_header, spec.headers = to.target, to.host_header, headers
@@ -174,7 +181,7 @@ local function spec_of(contexts, plan)
   local spec = copy(plan.request)
   spec.timeout = plan.checked.timeout
   spec.config = plan.config
-  if plan.checked.redirects > 0 then
+  if plan.checked.redirects > 0 or credentials.given(plan.checked, plan.target) then
     spec.redirect = follower(contexts, plan)
   end
   local found, message, code = find_way(contexts, plan, plan.target, spec)

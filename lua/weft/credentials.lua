@@ -40,6 +40,33 @@ local function choose(checked, target)
   end
 end
 
+--- Whether somebody is told who the client is.
+---@param checked table options
+---@param target weft.Target
+---@return boolean
+function credentials.given(checked, target)
+  return choose(checked, target) ~= nil
+end
+
+--- Whether what a server says repeats user name or password, plain or as they
+--- were sent.
+---@param text string
+---@param checked table options
+---@param target weft.Target
+---@return boolean
+function credentials.repeated(text, checked, target)
+  local username, password = choose(checked, target)
+  if not username then
+    return false
+  end
+  for _, said in ipairs { username, password, core.base64(username .. ":" .. password) } do
+    if said ~= "" and text:find(said, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 --- The line of the request that says them, "" when there are none; raises when
 --- they contradict themselves.
 ---@param where string
