@@ -95,6 +95,26 @@ describe("in a network of its own", function()
     assert.is_true(seen.took >= 0.25 and seen.took < soon_after(0.25), seen.took)
   end))
 
+  it("tries the families in turns (4)", case(function(t)
+    local dead, setup = {}, { at_home }
+    for i = 1, 4 do
+      dead[i] = "2001:db8::d" .. i
+      setup[i + 1] = ("ip -6 addr add %s/128 dev lo nodad\n"):format(dead[i])
+    end
+    local seen = namespace.run(t, { setup = table.concat(setup) }, ([[
+      local server, port = inside.echo_server "198.51.100.7"
+      local dead = { %s }
+      for _, address in ipairs(dead) do
+        inside.dead(address, port)
+      end
+      inside.name_server { ["dual.test"] = { aaaa = dead, a = { "198.51.100.7" } } }
+      local took, ws, why = inside.timed(weft.connect, ("ws://dual.test:%%d/"):format(port))
+      assert(ws, why)
+      report("took", took)
+    ]]):format('"' .. table.concat(dead, '", "') .. '"'))
+    assert.is_true(seen.took >= 0.25 and seen.took < soon_after(0.25), seen.took) -- four in a row: 1
+  end))
+
   it("prefers IPv6 where that works (4)", case(function(t)
     local seen = namespace.run(t, { setup = at_home }, [[
       local server, port = inside.echo_server "*"
@@ -217,6 +237,8 @@ describe("in a network of its own", function()
       inside.dead("2001:db8::2", 80)
       inside.dead("198.51.100.2", 80)
       inside.name_server { ["dead.test"] = { aaaa = { "2001:db8::2" }, a = { "198.51.100.2" } } }
+      weft.sleep(0.01) -- the name server waits
+      local open = inside.descriptors()
       for _, after in ipairs { 0.1, 0.4 } do
         local task = weft.spawn(function()
           return weft.connect "ws://dead.test:80/"
@@ -230,10 +252,12 @@ describe("in a network of its own", function()
       local _, why, code = weft.connect("ws://dead.test:80/", { timeout = 0.4 })
       report("why", why)
       report("code", code)
+      report("left_open", inside.descriptors(open) - open)
     ]])
     assert.is_true(seen.cancel_took < patience(0.5), seen.cancel_took)
     assert.equal("timeout", seen.code)
     assert.equal("connect to dead.test:80: timed out", seen.why)
+    assert.equal(0, seen.left_open)
   end))
 
   it("reaches a link-local address by its zone", case(function(t)

@@ -1,5 +1,6 @@
 --- What a script in a namespace is made of: a name server, dead houses, and
 --- a clock that shows whether the loop has stood still.
+local lfs = require "lfs"
 local socket = require "socket"
 local weft = require "weft"
 
@@ -121,6 +122,24 @@ function inside.ticks()
   end)
   return function()
     return worst
+  end
+end
+
+--- How many descriptors this process has open, once there are no more than
+--- `expected` or a while later.
+---@param expected? integer
+---@return integer
+function inside.descriptors(expected)
+  local deadline = weft.now() + 2
+  while true do
+    local count = 0
+    for _ in lfs.dir "/proc/self/fd" do
+      count = count + 1
+    end
+    if not expected or count <= expected or weft.now() > deadline then
+      return count
+    end
+    weft.sleep(0.01)
   end
 end
 
