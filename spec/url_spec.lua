@@ -76,6 +76,7 @@ describe("a WebSocket URL", function()
     ["ws://ana:%@a/"] = "without two hexadecimal digits", ["ws://ana%2:x@a/"] = "without two hexadecimal digits",
     ["ws://ana:%0D%0A@a/"] = "control character", ["ws://%00:x@a/"] = "control character",
     ["ws://ana:%7F@a/"] = "control character", ["ws://a%3Ana:x@a/"] = "colon",
+    ["ws://good.example\\@evil.example/"] = "backslash", ["ws://ana:\\@a/"] = "backslash",
   } do
     it(("does not take %s"):format(text), function()
       local parsed, message = url.parse(text)

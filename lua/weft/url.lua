@@ -55,6 +55,8 @@ local function parse_userinfo(text)
     return {}
   elseif not is_encoded(text) then
     return nil, "its user name or password has a % without two hexadecimal digits"
+  elseif text:find("\\", 1, true) then -- a slash to browsers: the host ends there
+    return nil, "a backslash in its user name or password must be percent-encoded"
   end
   local username, password = text:match("^([^:]*):?(.*)$")
   username, password = http.decode(username), http.decode(password)
