@@ -253,6 +253,19 @@ describe("a file that is no good", function()
     assert.is_truthy(message:find("tls.key", 1, true), message)
   end))
 
+  it("is a key without its BEGIN line, of which nothing is shown", case(function(t)
+    local inside = certificates.read(server.key):match "-\n(.+)\n-"
+    local message = check_fails(t.weft.listen {
+      port = 0, websocket = case.echo, tls = { cert = server.cert, key = inside },
+    })
+    assert.equal("tls.key: (text that is no PEM): expected a file name or PEM text with its BEGIN line", message)
+    local named = { ["b.example"] = { cert = server.cert, key = inside } }
+    message = check_fails(t.weft.listen {
+      port = 0, websocket = case.echo, tls = certificates.with(server, { names = named }),
+    })
+    assert.is_truthy(message:find("['b.example'].key: (text that is no PEM)", 1, true), message)
+  end))
+
   it("is one that may not be read", case(function(t)
     local path = certificates.directory .. "/unreadable"
     certificates.write(path, certificates.read(server.key))

@@ -279,7 +279,10 @@ output_stalls(struct weft_link *k)
     weft_session_set_blocked(&k->session, true);
     if (k->stalled == 0)
         k->stalled = k->loop->now;
-    weft_link_watch(k, k->watch.wanted | WEFT_WRITABLE);
+    if (weft_link_is_sealed(k) && weft_tls_is_stuck(k->tls))
+        weft_link_watch(k, k->watch.wanted & WEFT_READABLE);
+    else
+        weft_link_watch(k, k->watch.wanted | WEFT_WRITABLE);
     weft_link_retime(k);
 }
 

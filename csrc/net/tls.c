@@ -262,11 +262,17 @@ weft_tls_read(struct weft_tls *t, void *to, size_t len)
         else
             n = outcome(t, 0);
     }
-    if (t->untidy && n == -EAGAIN && !weft_tls_has_more(t)) {
-        t->untidy = false;
-        SSL_free_buffers(t->ssl);
-    }
+    if (n == -EAGAIN && !weft_tls_has_more(t))
+        weft_tls_tidy(t);
     return told(t, total, n);
+}
+
+/* Not while a record is half read: some releases of 3.0 do not look. */
+void
+weft_tls_tidy(struct weft_tls *t)
+{
+    if (!SSL_has_pending(t->ssl))
+        SSL_free_buffers(t->ssl);
 }
 
 bool

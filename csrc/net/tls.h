@@ -110,11 +110,16 @@ bool weft_tls_has_more(const struct weft_tls *t);
 /*
  * Encrypts the spans, small ones gathered into records of up to 16 KiB, until
  * about `most` bytes of plaintext have been taken, and appends the ciphertext
- * to `out`.  Returns how many bytes of plaintext that was, -ENOMEM, when nothing
- * was taken, or -EPROTO, also after weft_tls_end().  Only after the handshake.
+ * to `out`.  Returns how many bytes of plaintext that was; -ENOMEM or -EAGAIN,
+ * when nothing was taken; or -EPROTO, also after weft_tls_end().  Only after the
+ * handshake.
  */
 long weft_tls_write(struct weft_tls *t, const struct weft_span *spans,
                     int count, size_t most, struct weft_buf *out);
+
+/* Whether weft_tls_write() gave -EAGAIN and waits for weft_tls_read(): half a
+   message of TLS itself has come, and nothing is written before the rest. */
+bool weft_tls_is_stuck(const struct weft_tls *t);
 
 /* Appends close_notify to weft_tls_pending(), once. */
 void weft_tls_end(struct weft_tls *t);

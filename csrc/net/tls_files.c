@@ -17,7 +17,7 @@ enum { OPTION = 80, LABEL = 100 };
 /* One option: what it is called, where its bytes are. */
 struct source {
     char option[OPTION]; /* "tls.cert", "tls.names['b.example'].cert" */
-    char label[LABEL];   /* the file, or "(PEM text)" */
+    char label[LABEL];   /* the file, or what kind of text it is */
     const char *text;
     char *why;
 };
@@ -33,6 +33,16 @@ is_pem(const char *text)
     return strstr(text, "-----BEGIN") != NULL;
 }
 
+/* Text with control characters names no file that anybody means. */
+static bool
+is_file_name(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
 static void
 describe(struct source *s, const char *name, const char *option,
          const char *text, char *why)
@@ -46,6 +56,8 @@ describe(struct source *s, const char *name, const char *option,
         snprintf(s->option, sizeof(s->option), "tls.%s", option);
     if (is_pem(text))
         snprintf(s->label, sizeof(s->label), "(PEM text)");
+    else if (!is_file_name(text)) /* it may be a key: it is not shown */
+        snprintf(s->label, sizeof(s->label), "(text that is no PEM)");
     else if (len < sizeof(s->label))
         memcpy(s->label, text, len + 1);
     else /* the end of a long path says more */
@@ -96,6 +108,8 @@ source_open(const struct source *s)
     ERR_clear_error();
     if (is_pem(s->text))
         bio = BIO_new_mem_buf(s->text, -1);
+    else if (!is_file_name(s->text))
+        fail(s, "expected a file name or PEM text with its BEGIN line");
     else if (is_folder(s->text)) /* it would read as empty */
         fail(s, strerror(EISDIR));
     else

@@ -69,7 +69,7 @@ struct weft_tls {
     bool ending;  /* close_notify was queued */
     bool no_memory; /* there was no room for what OpenSSL wrote */
     bool flooded;   /* the peer makes it answer and does not read */
-    bool untidy;    /* OpenSSL took buffers that it does not give back */
+    bool stuck;     /* it cannot write before it has read more */
     uint16_t port;
     char *host;     /* a client's peer, without zone and last dot */
     char *why;      /* only once it failed; see weft_tls_why() */
@@ -100,6 +100,10 @@ weft_tls_begin(void)
 
 /* tls.c: gives up; why is set from OpenSSL's errors.  Returns t->error. */
 int weft_tls_break(struct weft_tls *t);
+
+/* A message after the handshake, a ticket or new keys (RFC 8446, 4.6), makes
+   OpenSSL take buffers both ways that it does not give back by itself. */
+void weft_tls_tidy(struct weft_tls *t);
 
 /* tls_bio.c */
 BIO_METHOD *weft_tls_bio_method(void);

@@ -73,9 +73,6 @@ weft_tls_session_new(SSL *ssl, SSL_SESSION *session)
     size_t size = strlen(t->host) + 1;
     struct session *s;
 
-    /* a ticket after the handshake (RFC 8446, 4.6.1) makes OpenSSL take a
-       buffer for an answer that it does not give */
-    t->untidy = true;
     if (!SSL_SESSION_is_resumable(session))
         return 0;
     s = weft_zalloc(sizeof(*s) + size);

@@ -47,17 +47,20 @@ say_date(const struct weft_tls *t, X509_STORE_CTX *store, bool over, char *why)
                  leaf ? "" : name);
 }
 
+/* A common name is not looked at (RFC 9525, 2): it is not said to match. */
 static void
 say_mismatch(const struct weft_tls *t, X509_STORE_CTX *store, char *why)
 {
     X509 *cert = X509_STORE_CTX_get0_cert(store);
     char names[WEFT_TLS_WHY - 60] = "";
 
-    if (weft_tls_names_of(cert, ", ", NAMES, names, sizeof(names)) == 0)
-        weft_tls_common_name(X509_get_subject_name(cert), names,
-                             sizeof(names));
-    weft_tls_say(why, "host name mismatch: the certificate is for %s, not %s",
-                 names[0] != '\0' ? names : "no host at all", t->host);
+    if (weft_tls_names_of(cert, ", ", NAMES, names, sizeof(names)) > 0)
+        weft_tls_say(why, "host name mismatch: the certificate is for %s, "
+                     "not %s", names, t->host);
+    else
+        weft_tls_say(why, "host name mismatch: no subjectAltName of the "
+                     "certificate names %s; its common name does not count",
+                     t->host);
 }
 
 static void

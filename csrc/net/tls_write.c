@@ -8,7 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
-/* Encrypts len bytes; OpenSSL cuts them into records. */
+/*
+ * Encrypts len bytes; OpenSSL cuts them into records.  -EAGAIN only for the
+ * first of a call: half a message of TLS itself has come, such as a ticket in
+ * several records, and OpenSSL writes nothing before it has the rest.
+ */
 static int
 encrypt(struct weft_tls *t, const void *bytes, size_t len)
 {
@@ -16,7 +20,9 @@ encrypt(struct weft_tls *t, const void *bytes, size_t len)
 
     if (len == 0 || SSL_write_ex(t->ssl, bytes, len, &written) == 1)
         return 0;
-    return weft_tls_break(t);
+    t->stuck = SSL_get_error(t->ssl, 0) == SSL_ERROR_WANT_READ &&
+               !t->no_memory;
+    return t->stuck ? -EAGAIN : weft_tls_break(t);
 }
 
 /* Where a walk over spans is. */
@@ -77,6 +83,12 @@ with_overhead(size_t n)
     return n + (n / WEFT_TLS_RECORD + 2) * 64;
 }
 
+bool
+weft_tls_is_stuck(const struct weft_tls *t)
+{
+    return t->stuck && weft_buf_len(&t->pending) == 0;
+}
+
 long
 weft_tls_write(struct weft_tls *t, const struct weft_span *spans, int count,
                size_t most, struct weft_buf *out)
@@ -99,9 +111,12 @@ weft_tls_write(struct weft_tls *t, const struct weft_span *spans, int count,
     if (weft_buf_reserve(out, with_overhead(total)) == NULL)
         return -ENOMEM;
     weft_tls_begin();
+    t->stuck = false;
     t->out = out;
     while (error == 0 && w.left > 0)
         error = encrypt_some(t, &w);
     t->out = NULL;
+    if (error == 0)
+        weft_tls_tidy(t);
     return error != 0 ? error : (long)total;
 }

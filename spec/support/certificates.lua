@@ -30,6 +30,8 @@ local wanted = {
   { "a_example", names = "DNS:a.example" },
   { "b_example", names = "DNS:b.example" },
   { "wildcard", names = "DNS:*.example.test" },
+  { "partial", names = "DNS:lo*.example.test" },
+  { "common", subject = "localhost" }, -- no names but that
   { "named", names = "DNS:localhost" }, -- no address
   { "addressed", names = "IP:127.0.0.1" }, -- no name
   { "untrusted", names = "DNS:localhost,IP:127.0.0.1", by = "other_root" },
@@ -71,10 +73,10 @@ local function lines(one)
   end
   local out = {
     ("printf '%s' >%s.ext"):format(extensions, name),
-    ("openssl req -new -newkey %s %s -keyout %s.key -subj '/CN=weft %s' -out %s.csr"):format(
+    ("openssl req -new -newkey %s %s -keyout %s.key -subj '/CN=%s' -out %s.csr"):format(
       one.rsa and "rsa:2048" or "ec -pkeyopt ec_paramgen_curve:P-256",
       one.passphrase and ("-passout 'pass:%s'"):format(one.passphrase) or "-nodes",
-      name, name:gsub("_", " "), name),
+      name, one.subject or "weft " .. name:gsub("_", " "), name),
     ("openssl ca -config configuration -batch -notext %s -in %s.csr -extfile %s.ext"
       .. " -startdate %s -enddate %s -out %s.pem"):format(
       by and ("-cert %s.pem -keyfile %s.key"):format(by, by) or ("-selfsign -keyfile " .. name .. ".key"),
