@@ -28,6 +28,13 @@ OPENSSL_CFLAGS ?= $(call once,OPENSSL_CFLAGS,$(shell \
 OPENSSL_LIBS ?= $(call once,OPENSSL_LIBS,$(shell \
                   $(PKG_CONFIG) --libs libssl libcrypto))
 
+# permessage-deflate; `make ZLIB=0` builds without, and never agrees on it.
+ZLIB       ?= 1
+ifneq ($(ZLIB),0)
+ZLIB_CFLAGS ?= $(call once,ZLIB_CFLAGS,$(shell $(PKG_CONFIG) --cflags zlib))
+ZLIB_LIBS  ?= $(call once,ZLIB_LIBS,$(shell $(PKG_CONFIG) --libs zlib))
+endif
+
 # International host names: a module of its own, made where libidn2 is known.
 IDN_CFLAGS ?= $(call once,IDN_CFLAGS,$(shell \
                   $(PKG_CONFIG) --cflags libidn2 2>/dev/null))
@@ -38,7 +45,8 @@ WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
               -Wstrict-prototypes -Wmissing-prototypes
 
 cflags = -std=c11 -D_GNU_SOURCE $(WARNINGS) -fPIC -fvisibility=hidden \
-         -pthread -Icsrc $(CPPFLAGS) $(CFLAGS)
+         -pthread -Icsrc $(if $(filter 0,$(ZLIB)),-DWEFT_NO_ZLIB) \
+         $(CPPFLAGS) $(CFLAGS)
 
 # A resolver thread may outlive lua_close(), so the module stays mapped.
 ifeq ($(shell uname -s),Darwin)
@@ -48,7 +56,10 @@ module_ldflags = -shared -Wl,-z,nodelete -Wl,-z,relro,-z,now
 endif
 
 # The floors of the house, lowest first; each is a folder of csrc/.
-floor   = $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard csrc/$(1)/*.c)))
+floor   = $(patsubst csrc/%.c,$(BUILD)/obj/%.o,\
+          $(filter-out $(left_out),$(sort $(wildcard csrc/$(1)/*.c))))
+left_out = $(addprefix csrc/proto/deflate,\
+           $(if $(filter 0,$(ZLIB)),.c _in.c _out.c,_none.c))
 base   := $(call floor,base)
 proto  := $(call floor,proto)
 net    := $(call floor,net)
@@ -62,7 +73,8 @@ c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
 .PHONY: all help deps demo test test-gc lint asan fuzz interop conformance \
-        bench bench-callgrind install clean c-tests fuzzers benches FORCE
+        conformance-full bench bench-callgrind install clean c-tests fuzzers \
+        benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDEXPANSION:
@@ -70,7 +82,7 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/
 all: $(module) $$(idn_module)
 
 help:
-	@echo 'make              build $(module)'
+	@echo 'make              build $(module) (ZLIB=0: without compression)'
 	@echo 'make deps         install what building and testing need'
 	@echo 'make demo         the chat example on http://127.0.0.1:8080 (PORT=)'
 	@echo 'make test         C tests and specs (SPEC=spec/some_spec.lua)'
@@ -80,7 +92,8 @@ help:
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
 	@echo 'make interop      Node, Python, Chromium, openssl, nginx, proxies (SKIP=chromium)'
 	@echo 'make conformance  the Autobahn suite, ws and wss (GROUPS="1.* 2.*" ROLE=server)'
-	@echo 'make bench        echo servers side by side (SCENARIOS="ws wss", PEERS=, TLS_PEERS=)'
+	@echo 'make conformance-full  all 517 cases a role, compression included (an hour)'
+	@echo 'make bench        echo servers side by side (SCENARIOS="ws wss deflate", PEERS=)'
 	@echo 'make bench-callgrind  instructions per echoed message'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean'
@@ -91,8 +104,8 @@ help:
 say = $(if $(V),,@echo '  $(1)  $@';)
 
 # What was built with other flags is built again.
-flags = $(CC) $(cflags) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) $(IDN_CFLAGS) \
-        $(LDFLAGS) $(OPENSSL_LIBS) $(IDN_LIBS)
+flags = $(CC) $(cflags) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) $(ZLIB_CFLAGS) \
+        $(IDN_CFLAGS) $(LDFLAGS) $(OPENSSL_LIBS) $(ZLIB_LIBS) $(IDN_LIBS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(flags)' | cmp -s - $@ || echo '$(flags)' > $@
@@ -107,12 +120,12 @@ $(BUILD)/obj/idn/%.o: csrc/idn/%.c $(BUILD)/flags
 
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,cc  )$(CC) $(cflags) $(OPENSSL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc  )$(CC) $(cflags) $(OPENSSL_CFLAGS) $(ZLIB_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Moved into place whole: who runs on the old one keeps it.
 $(module): $(base) $(proto) $(net) $(loop) $(lua)
 	@mkdir -p $(@D)
-	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(OPENSSL_LIBS)
+	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(OPENSSL_LIBS) $(ZLIB_LIBS)
 	@mv $@.new $@
 
 $(BUILD)/weft/idn.so: $(idn)
@@ -129,8 +142,8 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(call say,ar  )$(AR) rcs $@ $^
 
-program = $(CC) $(cflags) -MMD -MP -MF $@.d $(LDFLAGS) $(1) -o $@ \
-          $(filter %.c,$^) $(filter %.a,$^) $(OPENSSL_LIBS)
+program = $(CC) $(cflags) $(ZLIB_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) $(1) -o $@ \
+          $(filter %.c,$^) $(filter %.a,$^) $(OPENSSL_LIBS) $(ZLIB_LIBS)
 
 $(BUILD)/c/loop_%: spec/c/loop_%.c $(BUILD)/loop.a $(BUILD)/protocol.a
 	@mkdir -p $(@D)
@@ -152,6 +165,7 @@ $(filter-out %/tcp_echo,$(benches)): bench/client.c bench/wire.c \
   bench/process.c bench/program.c
 $(BUILD)/bench/load $(BUILD)/bench/handshakes: bench/meter.c bench/histogram.c
 $(BUILD)/bench/load: bench/engine.c
+$(BUILD)/bench/load $(BUILD)/bench/idle: bench/message.c
 $(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h) $(BUILD)/loop.a $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program)
@@ -214,6 +228,11 @@ conformance: deps
 	@.ci/deps conformance
 	$(again) all
 	@spec/conformance/run "$(ROLE)" "$(GROUPS)"
+
+conformance-full: deps
+	@.ci/deps conformance
+	$(again) all
+	@spec/conformance/run "$(ROLE)" full
 
 bench: deps
 	$(again) all benches

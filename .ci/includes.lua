@@ -23,7 +23,7 @@ local function rooms_of(header)
   elseif header == "idn2.h" then
     return { "^csrc/idn/" }
   elseif header == "zlib.h" or header == "zconf.h" then
-    return { "^csrc/proto/deflate%.c$" }
+    return { "^csrc/proto/deflate[_%l]*%.[ch]$", "^spec/c/deflate_test%.c$" }
   end
 end
 

@@ -20,6 +20,7 @@ dependencies = {
 }
 external_dependencies = {
   OPENSSL = { header = "openssl/ssl.h" },
+  ZLIB = { header = "zlib.h" },
 }
 build = {
   type = "make",
@@ -30,6 +31,8 @@ build = {
     LUA_CFLAGS = "-I$(LUA_INCDIR)",
     OPENSSL_CFLAGS = "-I$(OPENSSL_INCDIR)",
     OPENSSL_LIBS = "-L$(OPENSSL_LIBDIR) -lssl -lcrypto",
+    ZLIB_CFLAGS = "-I$(ZLIB_INCDIR)",
+    ZLIB_LIBS = "-L$(ZLIB_LIBDIR) -lz",
   },
   install_variables = {
     CC = "$(CC)",
@@ -37,6 +40,8 @@ build = {
     LUA_CFLAGS = "-I$(LUA_INCDIR)",
     OPENSSL_CFLAGS = "-I$(OPENSSL_INCDIR)",
     OPENSSL_LIBS = "-L$(OPENSSL_LIBDIR) -lssl -lcrypto",
+    ZLIB_CFLAGS = "-I$(ZLIB_INCDIR)",
+    ZLIB_LIBS = "-L$(ZLIB_LIBDIR) -lz",
     PREFIX = "$(PREFIX)",
     LUADIR = "$(LUADIR)",
     LIBDIR = "$(LIBDIR)",

@@ -6,7 +6,7 @@ local LATER = "not supported yet"
 
 describe("what a later version brings", function()
   local served = {
-    { "compression", true }, { "compression", {} }, { "max_body", 1000 },
+    { "max_body", 1000 },
     { "max_connections", 10 }, { "max_connections_per_address", 10 }, { "rate", { messages = 5 } },
     { "memory_limit", 1000000 }, { "hosts", { "example.com" } }, { "trusted_proxies", { "10.0.0.0/8" } },
     { "proxy_protocol", true }, { "log", "text" },
@@ -26,13 +26,9 @@ describe("what a later version brings", function()
     raises(function() t.weft.listen { port = 0, websocket = print, workers = 2 } end, "listen", "workers")
   end))
 
-  local connected = { { "compression", true }, { "memory_limit", 1000000 } }
-  for _, pair in ipairs(connected) do
-    local name, value = pair[1], pair[2]
-    it(("is the %s of a client"):format(name), case(function(t)
-      raises(function() t.weft.connect("ws://127.0.0.1:9/", { [name] = value }) end, "connect", name, LATER)
-    end))
-  end
+  it("is the memory_limit of a client", case(function(t)
+    raises(function() t.weft.connect("ws://127.0.0.1:9/", { memory_limit = 1000000 }) end, "connect", "memory_limit", LATER)
+  end))
 
   for _, name in ipairs { "static", "metrics", "worker_id" } do
     it("is weft." .. name, function()
@@ -50,19 +46,11 @@ describe("what a later version brings", function()
     assert.is_true((server:close(1, {})))
   end))
 
-  it("is sending without compression", case(function(t)
-    local client, server = t.weft.pair()
-    assert.has_error(function() client:send("x", { kind = "text", compress = false }) end)
-    client:send "only this"
-    assert.equal("only this", server:receive(5))
-    client:abort()
-  end))
-
   it("may be asked for as what it is now: off", case(function(t)
     local server = t:listen {
-      tls = false, compression = false, proxy_protocol = false, websocket = function(ws) ws:send "plain" end,
+      tls = false, proxy_protocol = false, websocket = function(ws) ws:send "plain" end,
     }
-    local ws = t:connect(server, { compression = false, tls = false, proxy = false, redirects = 0 })
+    local ws = t:connect(server, { tls = false, proxy = false, redirects = 0 })
     assert.equal("plain", ws:receive(5))
     assert.is_true((ws:wait_closed(5)))
   end))

@@ -9,6 +9,7 @@ weft_status_close_code(enum weft_status status)
     switch (status) {
     case WEFT_E_UTF8: /* 7.4.1: data that is not consistent with its type */
     case WEFT_E_CLOSE_UTF8:
+    case WEFT_E_DEFLATE:
         return 1007;
     case WEFT_E_MESSAGE_TOO_BIG: /* 7.4.1: too big to process */
     case WEFT_E_FRAME_TOO_BIG:
@@ -88,6 +89,9 @@ weft_status_text(enum weft_status status)
     case WEFT_E_TOO_MANY_FRAGMENTS:
         return "the peer sent a message in more frames than max_fragments "
                "(RFC 6455, 10.4)";
+    case WEFT_E_DEFLATE:
+        return "the peer sent a compressed message that cannot be inflated "
+               "(RFC 7692, 7.2.2)";
     }
     return "unknown status";
 }

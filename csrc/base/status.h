@@ -4,7 +4,7 @@
  * Failures are of two kinds: those of this side (memory, a wrong call) and
  * those of the peer, which end the connection.  weft_status_close_code() says
  * which close code a failure sends, weft_status_text() the sentence for people
- * with the rule and its section of RFC 6455.
+ * with the rule and its section of RFC 6455 or 7692.
  */
 #ifndef WEFT_BASE_STATUS_H
 #define WEFT_BASE_STATUS_H
@@ -39,6 +39,7 @@ enum weft_status {
     WEFT_E_MESSAGE_TOO_BIG = -34,  /* over max_message */
     WEFT_E_FRAME_TOO_BIG = -35,    /* over max_frame */
     WEFT_E_TOO_MANY_FRAGMENTS = -36, /* over max_fragments */
+    WEFT_E_DEFLATE = -37,      /* RFC 7692, 7.2.2: it cannot be inflated */
 };
 
 /* The close code a failure stands for: 1002, 1007, 1009 or 1011. */

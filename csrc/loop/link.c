@@ -178,6 +178,8 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
     k->reading_over = true;
     k->clean = weft_session_closed(&k->session);
     weft_outq_deinit(&k->session.out);
+    weft_deflate_free(k->session.deflate); /* nothing is read or sent now */
+    k->session.deflate = NULL;
     weft_link_mark(k);
 }
 
@@ -264,6 +266,7 @@ weft_link_close(struct weft_link *k, unsigned code, struct weft_span reason,
     weft_room_leave_all(k);
     k->ending = k->loop->now;
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
+    weft_link_holds_input(k); /* the peer's answer may stand in it */
     weft_link_mark_dirty(k);
     weft_link_mark(k);
     weft_link_retime(k);

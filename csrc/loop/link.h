@@ -32,6 +32,7 @@
 struct weft_config {
     int references;
     struct weft_limits limits;
+    struct weft_deflate_options deflate; /* all zero: no compression */
     uint32_t max_header, max_headers;
     int64_t handshake_timeout, idle_timeout, close_timeout, write_timeout;
     int64_t ping_interval, ping_timeout;
@@ -116,7 +117,8 @@ struct weft_link {
 
     struct weft_session session;
     struct weft_input input; /* what was read in this turn */
-    struct weft_buf rest;    /* what came with the handshake, as input */
+    struct weft_buf rest;    /* input that outlives its turn: what came with
+                                the handshake, or would inflate to too much */
     struct weft_buf ahead;   /* messages nobody has received yet */
     struct weft_event event; /* the one that is lent */
     bool lent, from_ahead;
@@ -151,6 +153,7 @@ struct weft_link {
     char *target;            /* client: "example.com:443" */
     struct weft_opening *opening;
     char *protocol;          /* agreed, or NULL */
+    struct weft_deflate_agreed agreed; /* compression; all zero: none */
     struct weft_buf request, response; /* heads, kept for the user */
     struct weft_buf body;    /* of a refused handshake's response */
     const char *error;       /* the opener's word: "refused", "dns", ... */
@@ -224,7 +227,8 @@ enum weft_status weft_link_pair(struct weft_link *client,
                                 const struct weft_client_request *r,
                                 const struct weft_span *spoken, size_t count);
 
-/* Answers a request (state ASKED) with 101; `protocol` may be empty. */
+/* Answers a request (state ASKED) with 101; `protocol` may be empty.  Whether
+ * to compress is agreed on here. */
 enum weft_status weft_link_accept(struct weft_link *k,
                                   struct weft_span protocol,
                                   struct weft_span headers);
@@ -256,6 +260,9 @@ void weft_link_stream(struct weft_link *k, bool on);
  * WEFT_E_CLOSED also before the link is open. */
 enum weft_status weft_link_send(struct weft_link *k, enum weft_opcode opcode,
                                 const void *data, size_t len);
+enum weft_status weft_link_send_plain(struct weft_link *k,
+                                      enum weft_opcode opcode,
+                                      const void *data, size_t len);
 enum weft_status weft_link_send_borrowed(struct weft_link *k,
                                          enum weft_opcode opcode,
                                          const void *data, size_t len);
@@ -263,6 +270,10 @@ enum weft_status weft_link_send_chunk(struct weft_link *k,
                                       struct weft_chunk *frame);
 enum weft_status weft_link_write(struct weft_link *k, enum weft_opcode opcode,
                                  const void *data, size_t len, bool last);
+enum weft_status weft_link_write_plain(struct weft_link *k,
+                                       enum weft_opcode opcode,
+                                       const void *data, size_t len,
+                                       bool last);
 
 /* Sends p's payload; its pong sets p->round_trip and names the link. */
 enum weft_status weft_link_ping(struct weft_link *k, struct weft_ping *p);

@@ -88,13 +88,18 @@ weft_link_keep_heads(struct weft_link *k)
 }
 
 enum weft_status
-weft_link_begin(struct weft_link *k, struct weft_span protocol)
+weft_link_begin(struct weft_link *k, struct weft_span protocol,
+                const struct weft_deflate_agreed *agreed)
 {
     struct weft_span rest = weft_opening_rest(k->opening);
 
-    if (weft_link_keep_heads(k) != WEFT_OK || keep_protocol(k, protocol) != WEFT_OK
-        || weft_buf_add(&k->rest, rest.data, rest.len) != WEFT_OK)
+    if (weft_link_keep_heads(k) != WEFT_OK
+        || keep_protocol(k, protocol) != WEFT_OK
+        || weft_buf_add(&k->rest, rest.data, rest.len) != WEFT_OK
+        || weft_session_deflate(&k->session, &k->config->deflate, agreed,
+                                &k->loop->deflate) != WEFT_OK)
         return WEFT_E_MEMORY;
+    k->agreed = *agreed;
     weft_opening_free(k->opening);
     k->opening = NULL;
     k->state = WEFT_LINK_OPEN;
@@ -114,9 +119,12 @@ weft_link_begin_client(struct weft_link *k)
 {
     const struct weft_opening *o = k->opening;
 
+    struct weft_deflate_agreed agreed = o->agreed; /* o will be gone */
+
     return weft_link_begin(k, o->protocol < 0
                                   ? (struct weft_span){ "", 0 }
-                                  : o->request.protocols[o->protocol]);
+                                  : o->request.protocols[o->protocol],
+                           &agreed);
 }
 
 static void
@@ -155,7 +163,10 @@ enum weft_status
 weft_link_connect(struct weft_link *k, const struct weft_route *to,
                   int64_t limit, const struct weft_client_request *r)
 {
-    k->opening = weft_opening_client(r, &k->loop->random,
+    struct weft_client_request request = *r;
+
+    request.deflate = k->config->deflate;
+    k->opening = weft_opening_client(&request, &k->loop->random,
                                      k->config->max_header,
                                      k->config->max_headers);
     if (k->opening == NULL)

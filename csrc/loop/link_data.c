@@ -160,6 +160,17 @@ weft_link_next(struct weft_link *k, struct weft_event *ev)
     return WEFT_EVENT;
 }
 
+/*
+ * What is compressed may inflate a thousandfold, so how much is read ahead is
+ * not bounded by how much is received.
+ */
+static bool
+is_ahead_full(const struct weft_link *k)
+{
+    return k->session.deflate != NULL && !k->session.close_sent
+           && weft_buf_len(&k->ahead) >= k->config->receive_buffer;
+}
+
 void
 weft_link_taken(struct weft_link *k)
 {
@@ -175,6 +186,8 @@ weft_link_taken(struct weft_link *k)
     weft_buf_consume(&k->ahead, sizeof(struct entry) + k->event.len);
     if (weft_buf_len(&k->ahead) == 0)
         weft_buf_deinit(&k->ahead);
+    if (k->input.len > 0 && !is_ahead_full(k))
+        weft_list_add(&k->loop->fed, &k->fed); /* there is room for more */
 }
 
 bool
@@ -234,6 +247,34 @@ weft_link_stream(struct weft_link *k, bool on)
         weft_session_stream(&k->session, true);
 }
 
+bool
+weft_link_holds_input(struct weft_link *k)
+{
+    if (k->input.len == 0)
+        return false;
+    if (is_ahead_full(k))
+        weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
+    else
+        weft_list_add(&k->loop->fed, &k->fed);
+    return true;
+}
+
+/* What is left of the input, once no more of it may be read ahead, outlives
+ * the arena. */
+static enum weft_status
+keep_input(struct weft_link *k)
+{
+    struct weft_buf kept = { 0 };
+    enum weft_status rc = WEFT_OK;
+
+    if (k->input.len > 0 && can_read(k))
+        rc = weft_buf_add(&kept, k->input.data, k->input.len);
+    k->input = (struct weft_input){ kept.data, weft_buf_len(&kept) };
+    weft_buf_deinit(&k->rest);
+    k->rest = kept;
+    return rc;
+}
+
 static enum weft_status
 put_ahead(struct weft_link *k, const struct weft_event *ev)
 {
@@ -278,7 +319,7 @@ void
 weft_link_settle(struct weft_link *k)
 {
     struct weft_event ev;
-    enum weft_status rc = WEFT_OK;
+    enum weft_status rc = WEFT_OK, kept;
     bool any = false;
 
     if (k->lent && !k->from_ahead) {
@@ -286,16 +327,19 @@ weft_link_settle(struct weft_link *k)
         any = true;
     }
     k->lent = k->from_ahead = false; /* `ahead` may move; it lends again */
-    while (rc >= 0 && (rc = read_message(k, &ev)) == WEFT_EVENT) {
+    while (rc >= 0 && !is_ahead_full(k)
+           && (rc = read_message(k, &ev)) == WEFT_EVENT) {
         rc = put_ahead(k, &ev);
         any = true;
     }
-    if (rc < 0)
-        note_fault(k, rc);
+    if (rc < 0) /* nothing after the bad frame is looked at */
+        k->input.len = 0;
+    kept = keep_input(k);
+    if (rc < 0 || kept < 0)
+        note_fault(k, rc < 0 ? rc : kept);
+    weft_link_holds_input(k); /* the keepalive stands still from here on */
     if (any)
         weft_link_mark(k);
-    k->input = (struct weft_input){ 0 };
-    weft_buf_deinit(&k->rest);
 }
 
 /* Gives the link an output buffer that another one has used before. */
@@ -330,6 +374,16 @@ weft_link_send(struct weft_link *k, enum weft_opcode opcode,
 }
 
 enum weft_status
+weft_link_send_plain(struct weft_link *k, enum weft_opcode opcode,
+                     const void *data, size_t len)
+{
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    borrow_buffer(k);
+    return sent(k, weft_session_send_plain(&k->session, opcode, data, len));
+}
+
+enum weft_status
 weft_link_send_borrowed(struct weft_link *k, enum weft_opcode opcode,
                         const void *data, size_t len)
 {
@@ -349,21 +403,36 @@ weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
     return sent(k, weft_session_send_chunk(&k->session, frame));
 }
 
+static enum weft_status
+wrote(struct weft_link *k, enum weft_status rc, bool last)
+{
+    if (rc != WEFT_OK || last)
+        return sent(k, rc);
+    weft_link_mark_dirty(k);
+    return rc;
+}
+
 enum weft_status
 weft_link_write(struct weft_link *k, enum weft_opcode opcode,
                 const void *data, size_t len, bool last)
 {
-    enum weft_status rc;
-
     if (!weft_link_is_open(k))
         return WEFT_E_CLOSED;
     borrow_buffer(k);
-    rc = weft_session_write(&k->session, opcode, data, len, last);
-    if (rc == WEFT_OK && !last) {
-        weft_link_mark_dirty(k);
-        return rc;
-    }
-    return sent(k, rc);
+    return wrote(k, weft_session_write(&k->session, opcode, data, len, last),
+                 last);
+}
+
+enum weft_status
+weft_link_write_plain(struct weft_link *k, enum weft_opcode opcode,
+                      const void *data, size_t len, bool last)
+{
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    borrow_buffer(k);
+    return wrote(k, weft_session_write_plain(&k->session, opcode, data, len,
+                                             last),
+                 last);
 }
 
 enum weft_status

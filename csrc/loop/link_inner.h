@@ -37,7 +37,8 @@ enum weft_status weft_link_queue(struct weft_link *k, struct weft_buf *b);
 void weft_link_ask(struct weft_link *k); /* a client's request goes out */
 /* The data phase begins; the opening is kept as the two heads. */
 enum weft_status weft_link_begin(struct weft_link *k,
-                                 struct weft_span protocol);
+                                 struct weft_span protocol,
+                                 const struct weft_deflate_agreed *agreed);
 enum weft_status weft_link_begin_client(struct weft_link *k);
 enum weft_status weft_link_keep_heads(struct weft_link *k);
 
@@ -93,6 +94,9 @@ weft_link_is_reading(const struct weft_link *k)
 
 /* link_data.c */
 void weft_link_settle(struct weft_link *k);
+/* Whether input waits that was read before; it is seen to first, and until
+ * then nothing more is read. */
+bool weft_link_holds_input(struct weft_link *k);
 /* How much more may be read ahead, or WEFT_SLICE when somebody waits. */
 size_t weft_link_read_limit(const struct weft_link *k);
 

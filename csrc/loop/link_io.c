@@ -185,6 +185,8 @@ read_open(struct weft_link *k)
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
         return; /* nothing after the bad frame is looked at */
     }
+    if (weft_link_holds_input(k))
+        return;
     if (!read_into_message(k))
         read_into_arena(k);
 }

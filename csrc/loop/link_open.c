@@ -62,17 +62,21 @@ weft_link_accept(struct weft_link *k, struct weft_span protocol,
                  struct weft_span headers)
 {
     const struct weft_opening *o = k->opening;
+    struct weft_deflate_agreed agreed;
     struct weft_buf out = { 0 };
+    const char *bytes;
     enum weft_status rc;
 
     if (k->state != WEFT_LINK_ASKED)
         return WEFT_E_CLOSED;
-    rc = weft_handshake_accept(&out, &o->head, weft_opening_head(o).data,
-                               protocol, headers);
+    bytes = weft_opening_head(o).data;
+    weft_deflate_choose(&o->head, bytes, &k->config->deflate, &agreed);
+    rc = weft_handshake_accept(&out, &o->head, bytes, protocol, &agreed,
+                               headers);
     if (rc == WEFT_OK)
         rc = weft_link_queue(k, &out);
     if (rc == WEFT_OK)
-        rc = weft_link_begin(k, protocol);
+        rc = weft_link_begin(k, protocol, &agreed);
     if (rc != WEFT_OK) {
         weft_link_out_of_memory(k);
         return rc;

@@ -87,7 +87,8 @@ weft_pair_leave(struct weft_link *k)
 
 /* Both heads, as if they had crossed a wire. */
 static enum weft_status
-shake_hands(struct weft_opening *c, struct weft_opening *s, int chosen)
+shake_hands(struct weft_opening *c, struct weft_opening *s, int chosen,
+            const struct weft_deflate_options *wanted)
 {
     struct weft_span none = { "", 0 };
     struct weft_buf answer = { 0 };
@@ -95,10 +96,11 @@ shake_hands(struct weft_opening *c, struct weft_opening *s, int chosen)
     enum weft_status rc;
 
     head = weft_opening_head(s);
+    weft_deflate_choose(&s->head, head.data, wanted, &s->agreed);
     rc = weft_handshake_accept(&answer, &s->head, head.data,
                                chosen < 0 ? none
                                           : c->request.protocols[chosen],
-                               none);
+                               &s->agreed, none);
     if (rc == WEFT_OK)
         rc = weft_opening_add(c, weft_buf_head(&answer),
                               weft_buf_len(&answer));
@@ -140,10 +142,13 @@ weft_link_pair(struct weft_link *client, struct weft_link *server,
                const struct weft_client_request *r,
                const struct weft_span *spoken, size_t count)
 {
+    struct weft_client_request request = *r;
+    struct weft_deflate_agreed agreed;
     struct weft_opening *c, *s;
     enum weft_status rc = WEFT_E_MEMORY;
 
-    c = weft_opening_client(r, &client->loop->random,
+    request.deflate = client->config->deflate;
+    c = weft_opening_client(&request, &client->loop->random,
                             client->config->max_header,
                             client->config->max_headers);
     s = weft_opening_server(server->config->max_header,
@@ -154,7 +159,8 @@ weft_link_pair(struct weft_link *client, struct weft_link *server,
     if (rc == WEFT_OK)
         rc = weft_opening_read(s);
     if (rc == WEFT_OK)
-        rc = shake_hands(c, s, choose(c, s, spoken, count));
+        rc = shake_hands(c, s, choose(c, s, spoken, count),
+                         &server->config->deflate);
     if (rc != WEFT_OK) {
         weft_opening_free(c);
         weft_opening_free(s);
@@ -164,8 +170,10 @@ weft_link_pair(struct weft_link *client, struct weft_link *server,
     server->opening = s;
     join(client, server);
     join(server, client);
+    agreed = s->agreed; /* s will be gone */
     rc = weft_link_begin(server, c->protocol < 0
                                      ? (struct weft_span){ "", 0 }
-                                     : c->request.protocols[c->protocol]);
+                                     : c->request.protocols[c->protocol],
+                         &agreed);
     return rc == WEFT_OK ? weft_link_begin_client(client) : rc;
 }

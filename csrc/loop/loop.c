@@ -40,6 +40,7 @@ weft_loop_deinit(struct weft_loop *loop)
     for (int i = 0; i < loop->spare_count; i++)
         weft_buf_deinit(&loop->spares[i]);
     weft_buf_deinit(&loop->sealing);
+    weft_deflate_pool_deinit(&loop->deflate);
     weft_free(loop->sealed);
     weft_timers_deinit(&loop->timers);
     weft_poller_free(loop->poller);
@@ -56,6 +57,7 @@ weft_loop_timeout(const struct weft_loop *loop)
 
     if (!weft_list_empty(&loop->work) || !weft_list_empty(&loop->batch)
         || !weft_list_empty(&loop->dirty)
+        || !weft_list_empty(&loop->fed)
         || !weft_list_empty(&loop->piped)
         || !weft_list_empty(&loop->unsecured))
         return 0;

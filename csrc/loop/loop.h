@@ -24,6 +24,7 @@
 #include "base/status.h"
 #include "loop/poller.h"
 #include "loop/timers.h"
+#include "proto/deflate.h"
 
 /* What a watch, a timer or an item of work belongs to. */
 enum weft_kind {
@@ -77,6 +78,7 @@ struct weft_loop {
     size_t arena_used;
     size_t share;            /* of the arena for one link in this turn */
     uint32_t first, reads;   /* where to begin among the ready; who has read */
+    struct weft_deflate_pool deflate; /* zlib streams between uses */
     struct weft_buf spares[WEFT_SPARES]; /* output buffers between uses */
     int spare_count;
     int ready_count; /* of ready[], while it is gone through */

@@ -94,12 +94,18 @@ weft_room_leave_all(struct weft_link *k)
 
 /* Sending --------------------------------------------------------------- */
 
-/* One message on its way to the members. */
-struct letter {
-    enum weft_opcode opcode;
-    const void *data;
-    size_t len;
+enum { KINDS = 8 }; /* of compressed frames at once; who needs a ninth gets
+                       the plain one */
+
+/* A letter and the frames that were made of it. */
+struct post {
+    const struct weft_letter *letter;
     struct weft_chunk *frame; /* for members that do not mask, or NULL */
+    struct {
+        struct weft_deflate as;   /* the parameters of those that share it */
+        struct weft_chunk *frame; /* NULL: they get the plain one */
+    } packed[KINDS];
+    int kinds;
 };
 
 /*
@@ -116,12 +122,40 @@ is_full(struct weft_link *k)
     return weft_link_backlog(k) > mark;
 }
 
-static enum weft_status
-send_to(struct weft_link *k, const struct letter *l)
+/* The frame for a member that does not mask; the plain one where no other was
+ * made, or memory for it was out. */
+static struct weft_chunk *
+frame_for(struct post *p, struct weft_session *s)
 {
+    struct weft_chunk *frame = NULL;
+    int i = 0;
+
+    if (p->letter->plain || !weft_deflate_wants(s->deflate, p->letter->len))
+        return p->frame;
+    while (i < p->kinds && !weft_deflate_same(&p->packed[i].as, s->deflate))
+        i++;
+    if (i == KINDS)
+        return p->frame;
+    if (i == p->kinds) {
+        weft_session_deflate_chunk(s, p->letter->opcode, p->letter->data,
+                                   p->letter->len, &frame);
+        p->packed[i].as = *s->deflate;
+        p->packed[i].frame = frame;
+        p->kinds++;
+    }
+    return p->packed[i].frame != NULL ? p->packed[i].frame : p->frame;
+}
+
+static enum weft_status
+send_to(struct weft_link *k, struct post *p)
+{
+    const struct weft_letter *l = p->letter;
+
     if (k->role == WEFT_SERVER)
-        return weft_link_send_chunk(k, l->frame);
-    return weft_link_send(k, l->opcode, l->data, l->len); /* 5.3: masked */
+        return weft_link_send_chunk(k, frame_for(p, &k->session));
+    /* 5.3: masked for each */
+    return l->plain ? weft_link_send_plain(k, l->opcode, l->data, l->len)
+                    : weft_link_send(k, l->opcode, l->data, l->len);
 }
 
 /* A member that misses a message has lost its place in the conversation. */
@@ -146,8 +180,8 @@ needs_frame(const struct weft_room *r)
 }
 
 static void
-deliver(struct weft_room *r, const struct letter *l,
-        const struct weft_link *except, size_t *queued, size_t *dropped)
+deliver(struct weft_room *r, struct post *p, size_t *queued,
+        size_t *dropped)
 {
     struct weft_node *n, *next;
 
@@ -156,9 +190,9 @@ deliver(struct weft_room *r, const struct letter *l,
             WEFT_CONTAINER(n, struct weft_membership, in_room)->link;
 
         next = n->next; /* k may end in here, and leave */
-        if (k == except || !weft_link_is_open(k))
+        if (k == p->letter->except || !weft_link_is_open(k))
             continue;
-        if (!is_full(k) && send_to(k, l) == WEFT_OK) {
+        if (!is_full(k) && send_to(k, p) == WEFT_OK) {
             ++*queued;
         } else if (weft_link_is_open(k)) {
             ++*dropped;
@@ -168,19 +202,24 @@ deliver(struct weft_room *r, const struct letter *l,
 }
 
 enum weft_status
-weft_room_send(struct weft_room *r, enum weft_opcode opcode,
-               const void *data, size_t len, const struct weft_link *except,
+weft_room_send(struct weft_room *r, const struct weft_letter *letter,
                size_t *queued, size_t *dropped)
 {
-    struct letter l = { opcode, data, len, NULL };
+    struct post p; /* large: packed[] is filled as far as kinds says */
 
+    p.letter = letter;
+    p.frame = NULL;
+    p.kinds = 0;
     *queued = *dropped = 0;
     if (needs_frame(r)) {
-        l.frame = weft_session_frame_chunk(opcode, data, len);
-        if (l.frame == NULL)
+        p.frame = weft_session_frame_chunk(letter->opcode, letter->data,
+                                           letter->len);
+        if (p.frame == NULL)
             return WEFT_E_MEMORY;
     }
-    deliver(r, &l, except, queued, dropped);
-    weft_chunk_release(l.frame);
+    deliver(r, &p, queued, dropped);
+    weft_chunk_release(p.frame);
+    for (int i = 0; i < p.kinds; i++)
+        weft_chunk_release(p.packed[i].frame);
     return WEFT_OK;
 }

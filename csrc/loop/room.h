@@ -1,6 +1,7 @@
 /*
- * A room: links that one message is sent to.  The message is framed once; a
- * member that is slow never holds up the others.
+ * A room: links that one message is sent to.  The message is framed once, and
+ * compressed once for all members that share parameters; a member that is slow
+ * never holds up the others.
  *
  * A room owns its memberships, not its members.  A link that begins to close
  * leaves its rooms by itself.
@@ -47,14 +48,22 @@ bool weft_room_leave(struct weft_room *r, struct weft_link *k);
 /* Called by links that close or end. */
 void weft_room_leave_all(struct weft_link *k);
 
+/* A message to a room. */
+struct weft_letter {
+    enum weft_opcode opcode;
+    bool plain; /* not compressed, whatever a member has agreed on */
+    const void *data;
+    size_t len;
+    const struct weft_link *except; /* who does not get it, or NULL */
+};
+
 /*
- * Queues a message for every member but `except` (may be NULL) and counts
- * those who got it and those who could not take it.  WEFT_E_MEMORY when it
- * could not be framed; then nobody got it.
+ * Queues a message for the members and counts those who got it and those who
+ * could not take it.  WEFT_E_MEMORY when it could not be framed; then nobody
+ * got it.
  */
-enum weft_status weft_room_send(struct weft_room *r, enum weft_opcode opcode,
-                                const void *data, size_t len,
-                                const struct weft_link *except,
+enum weft_status weft_room_send(struct weft_room *r,
+                                const struct weft_letter *letter,
                                 size_t *queued, size_t *dropped);
 
 #endif

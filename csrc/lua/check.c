@@ -5,6 +5,7 @@
 #include "lua/check.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -94,9 +95,6 @@ weft_check_kind(lua_State *L, int arg, const char *fname)
 
     if (lua_isnoneornil(L, arg))
         return WEFT_TEXT;
-    if (lua_istable(L, arg))
-        weft_raise(L, "%s: argument 'kind': a table of options is not "
-                   "supported yet", fname);
     if (lua_type(L, arg) != LUA_TSTRING)
         weft_argument_error(L, arg, fname, "kind", "\"text\" or \"binary\"");
     kind = lua_tolstring(L, arg, &len);
@@ -107,6 +105,45 @@ weft_check_kind(lua_State *L, int arg, const char *fname)
     weft_raise(L, "%s: argument 'kind': expected \"text\" or \"binary\", "
                "got \"%s\"", fname, kind);
     return WEFT_TEXT;
+}
+
+/* Raises unless the option's name is one of ours. */
+static void
+check_option_name(lua_State *L, bool may_wait, const char *fname)
+{
+    const char *name = "?";
+
+    if (lua_type(L, -2) == LUA_TSTRING) {
+        name = lua_tostring(L, -2);
+        if (strcmp(name, "kind") == 0 || strcmp(name, "compress") == 0
+            || (may_wait && strcmp(name, "timeout") == 0))
+            return;
+    }
+    weft_raise(L, "%s: unknown option '%s' (expected kind%s or compress)",
+               fname, name, may_wait ? ", timeout" : "");
+}
+
+struct weft_manner
+weft_check_manner(lua_State *L, int arg, bool may_wait, const char *fname)
+{
+    struct weft_manner m = { .seconds = HUGE_VAL };
+
+    if (lua_type(L, arg) != LUA_TTABLE) {
+        m.opcode = weft_check_kind(L, arg, fname);
+        return m;
+    }
+    for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1))
+        check_option_name(L, may_wait, fname);
+    lua_getfield(L, arg, "kind");
+    m.opcode = weft_check_kind(L, -1, fname);
+    lua_getfield(L, arg, "compress");
+    if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
+        weft_argument_error(L, -1, fname, "compress", "true or false");
+    m.plain = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+    lua_getfield(L, arg, "timeout");
+    m.seconds = weft_check_seconds(L, -1, HUGE_VAL, fname, "timeout");
+    lua_pop(L, 3);
+    return m;
 }
 
 /*

@@ -12,6 +12,7 @@
 #define WEFT_LUA_CHECK_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/frame.h"
@@ -36,6 +37,21 @@ int weft_argument_error(lua_State *L, int arg, const char *fname,
 
 /* The kind of a message: "text", "binary", or nil for text. */
 enum weft_opcode weft_check_kind(lua_State *L, int arg, const char *fname);
+
+/* How a message is sent. */
+struct weft_manner {
+    enum weft_opcode opcode;
+    bool plain;     /* not compressed, whatever was agreed on */
+    double seconds; /* how long its send may wait */
+};
+
+/*
+ * What a call takes behind the message: its kind as above, or a table of
+ * "kind", "compress" and, where it may wait, "timeout".  Seconds are HUGE_VAL
+ * unless the table names them.
+ */
+struct weft_manner weft_check_manner(lua_State *L, int arg, bool may_wait,
+                                     const char *fname);
 
 /*
  * A message to send: a string (or a number, as Lua's own functions take it);

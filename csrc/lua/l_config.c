@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "lua/state.h"
 
 static double
 number(lua_State *L, int index, const char *name)
@@ -45,6 +46,64 @@ struct box {
     struct weft_config *config;
 };
 
+static bool
+flag_of(lua_State *L, int index, const char *name)
+{
+    bool on;
+
+    lua_getfield(L, index, name);
+    on = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return on;
+}
+
+/* A small number that options.lua has bounded; -1 is the least. */
+static int8_t
+small_of(lua_State *L, int index, const char *name)
+{
+    double v = number(L, index, name);
+
+    if (!(v >= -1 && v <= INT8_MAX))
+        luaL_error(L, "config: option '%s' is out of range", name);
+    return (int8_t)v;
+}
+
+static uint8_t
+bits_of(lua_State *L, int index, const char *name)
+{
+    int8_t v = small_of(L, index, name);
+
+    return v > 0 ? (uint8_t)v : 0;
+}
+
+struct weft_deflate_options
+weft_deflate_field(lua_State *L, int index, const char *name)
+{
+    struct weft_deflate_options o = { 0 };
+    int at;
+
+    if (lua_getfield(L, index, name) == LUA_TTABLE) {
+        at = lua_gettop(L);
+        o = (struct weft_deflate_options){
+            .on = true,
+            .server_no_context_takeover =
+                flag_of(L, at, "server_no_context_takeover"),
+            .client_no_context_takeover =
+                flag_of(L, at, "client_no_context_takeover"),
+            .server_max_window_bits =
+                bits_of(L, at, "server_max_window_bits"),
+            .client_max_window_bits =
+                bits_of(L, at, "client_max_window_bits"),
+            .window_bits = bits_of(L, at, "window_bits"),
+            .level = small_of(L, at, "level"),
+            .mem_level = bits_of(L, at, "mem_level"),
+            .threshold = (size_t)size_of(L, at, "threshold"),
+        };
+    }
+    lua_pop(L, 1);
+    return o;
+}
+
 /* Fills a config on the C stack: what can raise owns nothing. */
 static void
 read_config(lua_State *L, struct weft_config *c)
@@ -53,6 +112,7 @@ read_config(lua_State *L, struct weft_config *c)
     c->limits.max_message = size_of(L, 1, "max_message");
     c->limits.max_frame = size_of(L, 1, "max_frame");
     c->limits.max_fragments = count_of(L, 1, "max_fragments");
+    c->deflate = weft_deflate_field(L, 1, "compression");
     c->max_header = count_of(L, 1, "max_header");
     c->max_headers = count_of(L, 1, "max_headers");
     c->handshake_timeout = time_of(L, 1, "handshake_timeout");
@@ -66,6 +126,14 @@ read_config(lua_State *L, struct weft_config *c)
     lua_getfield(L, 1, "nodelay");
     c->nodelay = lua_isnil(L, -1) || lua_toboolean(L, -1);
     lua_pop(L, 1);
+}
+
+/* Whether this build can compress: core.compression */
+static void
+tell_compression(lua_State *L)
+{
+    lua_pushboolean(L, weft_deflate_available());
+    lua_setfield(L, -2, "compression");
 }
 
 /* core.config(options) -> config */
@@ -159,4 +227,5 @@ weft_config_register(lua_State *L)
     weft_new_type(L, WEFT_CONFIG_TYPE, meta, NULL);
     lua_pushcfunction(L, core_config);
     lua_setfield(L, -2, "config");
+    tell_compression(L);
 }

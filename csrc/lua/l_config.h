@@ -5,7 +5,12 @@
 #ifndef WEFT_LUA_L_CONFIG_H
 #define WEFT_LUA_L_CONFIG_H
 
-#include "lua/state.h"
+#include <lua.h>
+
+#include "base/bytes.h"
+#include "proto/deflate_offer.h"
+
+struct weft_config;
 
 #define WEFT_CONFIG_TYPE "weft.Config"
 
@@ -24,6 +29,13 @@ struct weft_span *weft_list_field(lua_State *L, int index, const char *name,
 
 /* The same for a list at an index of the stack. */
 struct weft_span *weft_list_at(lua_State *L, int index, size_t *count);
+
+/*
+ * The compression that the field of that name in the table at index asks for:
+ * false, nil, or a table with all that struct weft_deflate_options has.
+ */
+struct weft_deflate_options weft_deflate_field(lua_State *L, int index,
+                                               const char *name);
 
 void weft_config_register(lua_State *L);
 

@@ -157,6 +157,7 @@ static int
 push_field(lua_State *L, struct weft_ws *ws, enum field f)
 {
     const struct weft_link *k = &ws->link;
+    char extensions[WEFT_DEFLATE_TEXT];
 
     switch (f) {
     case FIELD_STATE:
@@ -166,7 +167,8 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         push_string_or_nil(L, k->protocol);
         break;
     case FIELD_EXTENSIONS:
-        lua_pushliteral(L, "");
+        weft_deflate_answer(&k->agreed, extensions);
+        lua_pushstring(L, extensions);
         break;
     case FIELD_BUFFERED:
         lua_pushinteger(L, (lua_Integer)weft_link_backlog(k));

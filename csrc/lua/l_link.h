@@ -53,6 +53,9 @@ int weft_ws_wait_closed(lua_State *L);
 int weft_ws_leave(lua_State *L);
 int weft_ws_ping(lua_State *L);
 
+/* Queues a writer's piece, whose turn it is. */
+enum weft_status weft_writer_send(const struct weft_writer *w,
+                                  const char *data, size_t len, bool last);
 /* A waiting writer's piece is queued. */
 void weft_writer_wrote(struct weft_writer *w, bool last,
                        struct weft_utf8 utf8);

@@ -92,18 +92,21 @@ protocol_output(lua_State *L)
     return 1;
 }
 
-/* protocol:send(message [, kind]) -> true, or nil, "closed", code, reason, or
- * nil, "connecting" */
+/* protocol:send(message [, kind or options]) -> true, or nil, "closed", code,
+ * reason, or nil, "connecting" */
 static int
 protocol_send(lua_State *L)
 {
     struct weft_endpoint *e = check_protocol(L);
-    enum weft_opcode opcode = weft_check_kind(L, 3, "protocol:send");
+    struct weft_manner m = weft_check_manner(L, 3, false, "protocol:send");
     size_t len;
-    const char *message = weft_check_message(L, 2, opcode, &len,
+    const char *message = weft_check_message(L, 2, m.opcode, &len,
                                              "protocol:send");
 
-    return push_status(L, e, weft_endpoint_send(e, opcode, message, len));
+    if (m.plain)
+        return push_status(L, e, weft_endpoint_send_plain(e, m.opcode,
+                                                          message, len));
+    return push_status(L, e, weft_endpoint_send(e, m.opcode, message, len));
 }
 
 /* protocol:ping([payload]) -> as send */
@@ -154,6 +157,16 @@ set_type(lua_State *L, const char *type)
     lua_setfield(L, -2, "type");
 }
 
+/* Pushes the extensions agreed on, "" for none. */
+static void
+push_extensions(lua_State *L, const struct weft_endpoint *e)
+{
+    char text[WEFT_DEFLATE_TEXT];
+    size_t len = weft_deflate_answer(&e->agreed, text);
+
+    lua_pushlstring(L, text, len);
+}
+
 static void
 push_open(lua_State *L, const struct weft_endpoint *e, struct weft_span agreed)
 {
@@ -161,6 +174,8 @@ push_open(lua_State *L, const struct weft_endpoint *e, struct weft_span agreed)
 
     weft_push_head(L, &o->head, (const char *)weft_buf_head(&o->bytes));
     set_type(L, "open");
+    push_extensions(L, e);
+    lua_setfield(L, -2, "extensions");
     if (agreed.len > 0) {
         push_span(L, agreed);
         lua_setfield(L, -2, "protocol");
@@ -275,6 +290,8 @@ push_field(lua_State *L, const struct weft_endpoint *e, const char *name)
         lua_pushstring(L, states[state]);
     else if (strcmp(name, "protocol") == 0 && agreed.len > 0)
         push_span(L, agreed);
+    else if (strcmp(name, "extensions") == 0)
+        push_extensions(L, e);
     else if (state == WEFT_CLOSED && strcmp(name, "close_code") == 0)
         lua_pushinteger(L, (lua_Integer)weft_endpoint_close_code(e));
     else if (state == WEFT_CLOSED && strcmp(name, "close_reason") == 0)
@@ -284,7 +301,8 @@ push_field(lua_State *L, const struct weft_endpoint *e, const char *name)
     return 1;
 }
 
-/* A method, or one of: state, protocol, close_code, close_reason. */
+/* A method, or one of: state, protocol, extensions, close_code,
+ * close_reason. */
 static int
 protocol_index(lua_State *L)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lua/check.h"
+#include "lua/l_config.h"
 #include "proto/endpoint.h"
 
 /* The userdata's user values, which keep alive what its options point to. */
@@ -123,8 +124,9 @@ get_count(lua_State *L, const char *name, uint32_t missing)
     return (uint32_t)get_limit(L, name, missing, UINT32_MAX);
 }
 
+/* What both sides have. */
 static struct weft_endpoint_options
-get_limits(lua_State *L)
+get_options(lua_State *L)
 {
     uint64_t max_message = get_limit(L, "max_message", 1 << 20, UINT64_MAX);
 
@@ -135,13 +137,14 @@ get_limits(lua_State *L)
         .limits.max_fragments = get_count(L, "max_fragments", 1024),
         .max_header = get_count(L, "max_header", 16 * 1024),
         .max_headers = get_count(L, "max_headers", 100),
+        .deflate = weft_deflate_field(L, 2, "compression"),
     };
 }
 
 static enum weft_status
 begin_client(lua_State *L, struct weft_endpoint *e)
 {
-    struct weft_endpoint_options options = get_limits(L);
+    struct weft_endpoint_options options = get_options(L);
     const struct list *protocols = keep_list(L, "protocols", USER_PROTOCOLS);
     struct weft_client_request *r = &options.request;
     enum weft_status rc;
@@ -163,7 +166,7 @@ begin_client(lua_State *L, struct weft_endpoint *e)
 static enum weft_status
 begin_server(lua_State *L, struct weft_endpoint *e)
 {
-    struct weft_endpoint_options options = get_limits(L);
+    struct weft_endpoint_options options = get_options(L);
     const struct list *protocols = keep_list(L, "protocols", USER_PROTOCOLS);
     const struct list *origins = keep_list(L, "origins", USER_ORIGINS);
 

@@ -100,21 +100,25 @@ room_leave(lua_State *L)
     return 1;
 }
 
-/* room:send(message [, kind [, except]]) -> queued, dropped */
+/* room:send(message [, kind [, except]]) -> queued, dropped; the kind may be a
+ * table of options */
 static int
 room_send(lua_State *L)
 {
     struct room *r = check_room(L, "room:send");
-    enum weft_opcode opcode = weft_check_kind(L, 3, "room:send");
+    struct weft_manner m = weft_check_manner(L, 3, false, "room:send");
     const struct weft_link *except = NULL;
     size_t len, queued, dropped;
-    const char *message = weft_check_message(L, 2, opcode, &len, "room:send");
+    const char *message = weft_check_message(L, 2, m.opcode, &len,
+                                             "room:send");
 
     if (!lua_isnoneornil(L, 4))
         except = &check_ws(L, 4, r, "room:send", "except")->link;
     weft_instance_touch(r->instance);
-    if (weft_room_send(&r->room, opcode, message, len, except, &queued,
-                       &dropped)
+    if (weft_room_send(&r->room, &(struct weft_letter){
+                           .opcode = m.opcode, .plain = m.plain,
+                           .data = message, .len = len, .except = except },
+                       &queued, &dropped)
         != WEFT_OK)
         return weft_raise(L, "not enough memory");
     lua_pushinteger(L, (lua_Integer)queued);

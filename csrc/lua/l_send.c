@@ -76,20 +76,31 @@ send_borrowed(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
     return weft_link_send_borrowed(&ws->link, opcode, data, len);
 }
 
+/* Whether a message of that length would be sent as it is, and is long. */
+static bool
+may_borrow(const struct weft_ws *ws, size_t len, bool plain)
+{
+    const struct weft_link *k = &ws->link;
+
+    return len >= BORROW_MIN && k->role == WEFT_SERVER
+           && (plain || !weft_deflate_wants(k->session.deflate, len));
+}
+
 /* The message is the string at that index of L. */
 static enum weft_status
-send_now(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
+send_now(lua_State *L, struct weft_ws *ws, const struct weft_manner *m,
          int message, struct weft_span bytes)
 {
     struct weft_link *k = &ws->link;
-    const char *data = bytes.data;
-    size_t len = bytes.len;
 
     weft_instance_touch(ws->instance);
-    if (len >= BORROW_MIN && k->role == WEFT_SERVER && weft_link_is_open(k)
+    if (may_borrow(ws, bytes.len, m->plain) && weft_link_is_open(k)
         && ws->writer == NULL)
-        return send_borrowed(L, ws, opcode, message, data, len);
-    return weft_link_send(k, opcode, data, len);
+        return send_borrowed(L, ws, m->opcode, message, bytes.data,
+                             bytes.len);
+    return m->plain
+               ? weft_link_send_plain(k, m->opcode, bytes.data, bytes.len)
+               : weft_link_send(k, m->opcode, bytes.data, bytes.len);
 }
 
 /* Whether a send would have to wait its turn. */
@@ -148,49 +159,46 @@ accepted(lua_State *L, struct weft_ws *ws, double seconds, const char *call)
 }
 
 static int
-wait_to_send(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
-             double seconds)
+wait_to_send(lua_State *L, struct weft_ws *ws, const struct weft_manner *m)
 {
     struct weft_wait *w;
 
-    if (seconds <= 0)
+    if (m->seconds <= 0)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, ws->instance, "ws:send");
     if (w == NULL)
         return weft_push_failure(L, "cancelled");
     w->kind = WEFT_WAIT_SEND;
     w->u.ws = ws;
-    w->opcode = (uint8_t)opcode;
+    w->opcode = (uint8_t)m->opcode;
+    w->plain = m->plain;
     w->argument = 2;
     w->data = lua_tolstring(L, 2, &w->len); /* the call's frame keeps it */
     ws->link.drain = true;
     weft_list_add(&ws->senders, &w->node);
-    return weft_wait_park(L, w, seconds);
+    return weft_wait_park(L, w, m->seconds);
 }
 
 /* Checks what a send takes; the message is not looked at twice. */
-static enum weft_opcode
-check_send(lua_State *L, struct weft_span *bytes, double *seconds,
+static struct weft_manner
+check_send(lua_State *L, struct weft_span *bytes, bool may_wait,
            const char *call)
 {
-    enum weft_opcode opcode;
+    struct weft_manner m = weft_check_manner(L, 3, may_wait, call);
 
-    opcode = weft_check_kind(L, 3, call);
-    *seconds = HUGE_VAL;
-    if (!lua_isnoneornil(L, 4))
-        *seconds = weft_check_seconds(L, 4, HUGE_VAL, call, "timeout");
-    bytes->data = weft_check_message(L, 2, opcode, &bytes->len, call);
-    return opcode;
+    if (may_wait && !lua_isnoneornil(L, 4))
+        m.seconds = weft_check_seconds(L, 4, HUGE_VAL, call, "timeout");
+    bytes->data = weft_check_message(L, 2, m.opcode, &bytes->len, call);
+    return m;
 }
 
-/* ws:send(message [, kind [, timeout]]) */
+/* ws:send(message [, kind [, timeout]]), ws:send(message, options) */
 int
 weft_ws_send(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:send");
     struct weft_span bytes;
-    double seconds;
-    enum weft_opcode opcode = check_send(L, &bytes, &seconds, "ws:send");
+    struct weft_manner m = check_send(L, &bytes, true, "ws:send");
     enum weft_status rc;
 
     if (ws->instance->closed)
@@ -201,31 +209,29 @@ weft_ws_send(lua_State *L)
                    ? weft_push_failure(L, "cancelled")
                    : weft_raise(L, "ws:send: cannot wait here");
     if (weft_ws_is_connecting(ws))
-        return wait_to_send(L, ws, opcode, seconds);
+        return wait_to_send(L, ws, &m);
     if (weft_link_is_open(&ws->link) && weft_ws_is_full(ws))
-        return wait_to_send(L, ws, opcode, seconds);
-    rc = send_now(L, ws, opcode, 2, bytes);
+        return wait_to_send(L, ws, &m);
+    rc = send_now(L, ws, &m, 2, bytes);
     if (rc != WEFT_OK)
         return weft_ws_push_refused(L, ws, rc, "ws:send");
-    return accepted(L, ws, seconds, "ws:send");
+    return accepted(L, ws, m.seconds, "ws:send");
 }
 
-/* ws:try_send(message [, kind]) */
+/* ws:try_send(message [, kind]), ws:try_send(message, options) */
 int
 weft_ws_try_send(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:try_send");
     struct weft_span bytes;
-    double seconds;
-    enum weft_opcode opcode = check_send(L, &bytes, &seconds,
-                                         "ws:try_send");
+    struct weft_manner m = check_send(L, &bytes, false, "ws:try_send");
     enum weft_status rc;
 
     if (weft_ws_is_connecting(ws))
         return weft_push_failure(L, "connecting");
     if (weft_link_is_open(&ws->link) && weft_ws_is_full(ws))
         return weft_push_failure(L, "full");
-    rc = send_now(L, ws, opcode, 2, bytes);
+    rc = send_now(L, ws, &m, 2, bytes);
     if (rc != WEFT_OK)
         return weft_ws_push_refused(L, ws, rc, "ws:try_send");
     if (weft_wait_blocks(L, ws->instance))
@@ -241,11 +247,12 @@ send_for(lua_State *L, struct weft_ws *ws, struct weft_wait *w)
     enum weft_status rc;
 
     if (w->kind == WEFT_WAIT_WRITE)
-        return weft_link_write(&ws->link, w->opcode, w->data, w->len,
-                               w->last);
-    if (w->task == NULL || w->len < BORROW_MIN
-        || ws->link.role != WEFT_SERVER)
-        return weft_link_send(&ws->link, w->opcode, w->data, w->len);
+        return weft_writer_send(w->writer, w->data, w->len, w->last);
+    if (w->task == NULL || !may_borrow(ws, w->len, w->plain))
+        return w->plain ? weft_link_send_plain(&ws->link, w->opcode, w->data,
+                                               w->len)
+                        : weft_link_send(&ws->link, w->opcode, w->data,
+                                         w->len);
     lua_pushvalue(w->thread, w->argument);
     lua_xmove(w->thread, L, 1);
     rc = send_borrowed(L, ws, w->opcode, lua_gettop(L), w->data, w->len);

@@ -15,6 +15,7 @@
 struct weft_writer {
     struct weft_ws *ws;
     enum weft_opcode opcode;
+    bool plain;            /* it is not to be compressed */
     struct weft_utf8 utf8; /* where the text stands */
     bool done;
 };
@@ -35,6 +36,16 @@ check_text(lua_State *L, const struct weft_writer *w, const char *data,
                       "UTF-8 (send bytes as \"binary\")",
                    (int)good + 1);
     return after;
+}
+
+enum weft_status
+weft_writer_send(const struct weft_writer *w, const char *data, size_t len,
+                 bool last)
+{
+    struct weft_link *k = &w->ws->link;
+
+    return w->plain ? weft_link_write_plain(k, w->opcode, data, len, last)
+                    : weft_link_write(k, w->opcode, data, len, last);
 }
 
 /* A piece of the message is queued. */
@@ -89,7 +100,7 @@ write_piece(lua_State *L, struct weft_writer *w, const char *data,
         return weft_push_closed(L, &ws->link);
     if (!must_wait(w)) {
         weft_instance_touch(ws->instance);
-        rc = weft_link_write(&ws->link, w->opcode, data, len, last);
+        rc = weft_writer_send(w, data, len, last);
         if (rc == WEFT_OK)
             weft_writer_wrote(w, last, after);
         return push_result(L, ws, rc);
@@ -167,12 +178,12 @@ writer_abandon(lua_State *L)
     return 0;
 }
 
-/* ws:writer([kind]) -> writer */
+/* ws:writer([kind]), ws:writer(options) -> writer */
 static int
 ws_writer(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:writer");
-    enum weft_opcode opcode = weft_check_kind(L, 2, "ws:writer");
+    struct weft_manner m = weft_check_manner(L, 2, false, "ws:writer");
     struct weft_writer *w;
 
     if (!weft_link_is_open(&ws->link) && !weft_ws_is_connecting(ws))
@@ -180,7 +191,8 @@ ws_writer(lua_State *L)
     w = weft_new_userdata(L, sizeof(*w), WRITER_TYPE, 1);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
-    w->opcode = opcode;
+    w->opcode = m.opcode;
+    w->plain = m.plain;
     w->ws = ws;
     return 1;
 }

@@ -77,6 +77,7 @@ struct weft_wait {
     const char *data;        /* its bytes */
     size_t len;
     uint8_t opcode;
+    bool plain;              /* it is not to be compressed */
     bool last;
     uint32_t allow;
     int signal;

@@ -50,7 +50,8 @@ weft_endpoint_client(struct weft_endpoint *e,
                      const struct weft_endpoint_options *options)
 {
     init(e, WEFT_CLIENT, options);
-    e->opening = weft_opening_client(&options->request, &e->random,
+    e->options.request.deflate = options->deflate;
+    e->opening = weft_opening_client(&e->options.request, &e->random,
                                      options->max_header,
                                      options->max_headers);
     if (e->opening != NULL && queue(e, &e->opening->sent) == WEFT_OK)
@@ -65,6 +66,7 @@ weft_endpoint_deinit(struct weft_endpoint *e)
     weft_opening_free(e->opening);
     e->opening = NULL;
     weft_session_deinit(&e->session);
+    weft_deflate_pool_deinit(&e->pool);
     weft_buf_deinit(&e->in);
     e->found = WEFT_FOUND_NOTHING;
     e->over = true;
@@ -82,16 +84,30 @@ find_error(struct weft_endpoint *e, const char *error, unsigned code)
     return WEFT_EVENT;
 }
 
+/* From here on messages may go and come compressed. */
+static enum weft_status
+begin_deflate(struct weft_endpoint *e, const struct weft_deflate_agreed *agreed)
+{
+    e->agreed = *agreed;
+    if (e->session.deflate != NULL) /* memory was out behind this */
+        return WEFT_OK;
+    return weft_session_deflate(&e->session, &e->options.deflate, agreed,
+                                &e->pool);
+}
+
 /* The handshake is complete; what came behind it is the session's. */
 static enum weft_status
-find_open(struct weft_endpoint *e, int agreed)
+find_open(struct weft_endpoint *e, int protocol,
+          const struct weft_deflate_agreed *agreed)
 {
     struct weft_span rest = weft_opening_rest(e->opening);
-    enum weft_status rc = weft_buf_add(&e->in, rest.data, rest.len);
+    enum weft_status rc = begin_deflate(e, agreed);
 
+    if (rc == WEFT_OK)
+        rc = weft_buf_add(&e->in, rest.data, rest.len);
     if (rc != WEFT_OK)
         return rc;
-    e->protocol = agreed;
+    e->protocol = protocol;
     e->open = true;
     e->found = WEFT_FOUND_OPEN;
     return WEFT_EVENT;
@@ -125,21 +141,26 @@ accept_request(struct weft_endpoint *e)
     const char *bytes = (const char *)weft_buf_head(&o->bytes);
     const struct weft_span *spoken = e->options.protocols;
     struct weft_span protocol = { "", 0 };
+    struct weft_deflate_agreed agreed;
     struct weft_buf response = { 0 };
-    enum weft_status rc = WEFT_E_MEMORY;
+    enum weft_status rc;
     int i;
 
     i = weft_handshake_choose(&o->head, bytes, spoken,
                               e->options.protocol_count);
     if (i >= 0)
         protocol = spoken[i];
-    if (weft_buf_reserve(&e->in, weft_opening_rest(o).len + 1) != NULL)
+    weft_deflate_choose(&o->head, bytes, &e->options.deflate, &agreed);
+    if (weft_buf_reserve(&e->in, weft_opening_rest(o).len + 1) == NULL)
+        return WEFT_E_MEMORY;
+    rc = begin_deflate(e, &agreed);
+    if (rc == WEFT_OK)
         rc = weft_handshake_accept(&response, &o->head, bytes, protocol,
-                                   e->options.headers);
+                                   &agreed, e->options.headers);
     if (rc == WEFT_OK)
         rc = queue(e, &response);
     weft_buf_deinit(&response);
-    return rc == WEFT_OK ? find_open(e, i) : rc;
+    return rc == WEFT_OK ? find_open(e, i, &agreed) : rc;
 }
 
 static enum weft_status
@@ -168,7 +189,7 @@ look_at_opening(struct weft_endpoint *e)
 
     if (rc == WEFT_OK)
         return o->role == WEFT_SERVER ? answer_request(e)
-                                      : find_open(e, o->protocol);
+                                      : find_open(e, o->protocol, &o->agreed);
     if (rc != WEFT_E_HEAD)
         return rc;
     if (o->role == WEFT_SERVER)
@@ -309,6 +330,15 @@ weft_endpoint_send(struct weft_endpoint *e, enum weft_opcode opcode,
     if (!can_send(e))
         return WEFT_E_CLOSED;
     return weft_session_send(&e->session, opcode, data, len);
+}
+
+enum weft_status
+weft_endpoint_send_plain(struct weft_endpoint *e, enum weft_opcode opcode,
+                         const void *data, size_t len)
+{
+    if (!can_send(e))
+        return WEFT_E_CLOSED;
+    return weft_session_send_plain(&e->session, opcode, data, len);
 }
 
 enum weft_status

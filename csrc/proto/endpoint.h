@@ -38,6 +38,7 @@
 struct weft_endpoint_options {
     struct weft_limits limits;
     uint32_t max_header, max_headers; /* of the peer's head */
+    struct weft_deflate_options deflate; /* all zero: no compression */
 
     /* a server */
     const struct weft_span *protocols; /* spoken, in order of preference */
@@ -46,7 +47,7 @@ struct weft_endpoint_options {
     size_t origin_count;
     struct weft_span headers; /* lines for the 101, each ended by CRLF */
 
-    /* a client; `key` is made by the endpoint */
+    /* a client; `key` is made by the endpoint, `deflate` is the above */
     struct weft_client_request request;
 };
 
@@ -59,7 +60,8 @@ enum weft_endpoint_state {
 
 enum weft_found {
     WEFT_FOUND_NOTHING,
-    WEFT_FOUND_OPEN,  /* the handshake is complete: `opening`, `protocol` */
+    WEFT_FOUND_OPEN,  /* the handshake is complete: `opening`, `protocol`,
+                         `agreed` */
     WEFT_FOUND_EVENT, /* `event` */
     WEFT_FOUND_ERROR, /* the end: `error`, `code` */
 };
@@ -80,6 +82,8 @@ struct weft_endpoint {
     unsigned code;     /* a close code or an HTTP status; 0: none */
 
     int protocol; /* the agreed subprotocol as an index, or -1 */
+    struct weft_deflate_agreed agreed; /* the compression, or all zero */
+    struct weft_deflate_pool pool;     /* its streams, between messages */
     char reason[WEFT_REASON_MAX]; /* of the peer's close */
     size_t reason_len;
 };
@@ -134,6 +138,9 @@ unsigned weft_endpoint_close_code(const struct weft_endpoint *e);
 enum weft_status weft_endpoint_send(struct weft_endpoint *e,
                                     enum weft_opcode opcode, const void *data,
                                     size_t len);
+enum weft_status weft_endpoint_send_plain(struct weft_endpoint *e,
+                                          enum weft_opcode opcode,
+                                          const void *data, size_t len);
 enum weft_status weft_endpoint_ping(struct weft_endpoint *e, const void *data,
                                     size_t len);
 enum weft_status weft_endpoint_pong(struct weft_endpoint *e, const void *data,

@@ -312,17 +312,15 @@ check_accept(const struct weft_http_head *h, const char *bytes,
     return NULL;
 }
 
-/* 4.1, 5 and 6 */
+/* 4.1, 6 */
 static const char *
-check_agreed(const struct weft_http_head *h, const char *bytes,
-             const struct weft_client_request *r, int *protocol)
+check_protocol(const struct weft_http_head *h, const char *bytes,
+               const struct weft_client_request *r, int *protocol)
 {
     uint32_t count = weft_http_count(h, bytes, "sec-websocket-protocol");
     struct weft_span value = weft_http_value(h, bytes,
                                              "sec-websocket-protocol");
 
-    if (weft_http_find(h, bytes, "sec-websocket-extensions", 0) >= 0)
-        return "the server uses an extension that was not offered";
     if (count == 0)
         return NULL;
     if (count > 1)
@@ -339,12 +337,14 @@ check_agreed(const struct weft_http_head *h, const char *bytes,
 enum weft_status
 weft_handshake_verify(const struct weft_http_head *h, const char *bytes,
                       const struct weft_client_request *r, int *protocol,
+                      struct weft_deflate_agreed *agreed,
                       struct weft_refusal *why)
 {
     char expected[ACCEPT_LEN + 1];
     const char *fault;
 
     *protocol = -1;
+    *agreed = (struct weft_deflate_agreed){ .on = false };
     *why = (struct weft_refusal){ .status = h->status, .headers = "" };
     if (h->status != 101) {
         tell_status(why, h, bytes);
@@ -356,7 +356,9 @@ weft_handshake_verify(const struct weft_http_head *h, const char *bytes,
     if (fault == NULL)
         fault = check_accept(h, bytes, expected);
     if (fault == NULL)
-        fault = check_agreed(h, bytes, r, protocol);
+        fault = weft_deflate_verify(h, bytes, &r->deflate, agreed);
+    if (fault == NULL)
+        fault = check_protocol(h, bytes, r, protocol);
     if (fault == NULL)
         return WEFT_OK;
     refuse(why, h->status, "", fault);

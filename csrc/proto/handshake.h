@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/status.h"
+#include "proto/deflate_offer.h"
 #include "proto/http.h"
 
 /* Why a handshake does not come about.  Holds no pointers to be freed. */
@@ -67,13 +68,15 @@ int weft_handshake_choose(const struct weft_http_head *h, const char *bytes,
                           const struct weft_span *spoken, size_t count);
 
 /*
- * Appends the 101 response for an accepted request.  `protocol` may be empty;
- * `headers` is further header lines, each ended by CRLF, or empty.
+ * Appends the 101 response for an accepted request.  `protocol` may be empty,
+ * `agreed` all zero; `headers` is further header lines, each ended by CRLF, or
+ * empty.
  */
 enum weft_status weft_handshake_accept(struct weft_buf *out,
                                        const struct weft_http_head *h,
                                        const char *bytes,
                                        struct weft_span protocol,
+                                       const struct weft_deflate_agreed *agreed,
                                        struct weft_span headers);
 
 /*
@@ -97,6 +100,7 @@ struct weft_client_request {
     const struct weft_span *protocols; /* offered, in order of preference */
     size_t protocol_count;
     struct weft_span headers;   /* further lines, each ended by CRLF */
+    struct weft_deflate_options deflate; /* what is offered of RFC 7692 */
     const char *key;            /* 24 characters */
 };
 
@@ -106,12 +110,14 @@ enum weft_status weft_handshake_request(struct weft_buf *out,
 
 /*
  * Checks a complete response head against what was asked (4.1, 4.2.2).
- * WEFT_OK: *protocol is the agreed one's index among the offered, or -1.
+ * WEFT_OK: *protocol is the agreed one's index among the offered, or -1, and
+ * *agreed the compression, all zero for none.
  * WEFT_E_HEAD: why->why says what was wrong ("handshake refused: 401
  * Unauthorized"; "the server's Sec-WebSocket-Accept is wrong"...), and
  * why->status is the response's status.  Refused: any status but 101, HTTP/1.0,
  * Upgrade or Connection missing or wrong, Sec-WebSocket-Accept missing, twice
- * or wrong, a subprotocol never offered or more than one, any extension, a
+ * or wrong, a subprotocol never offered or more than one, an extension never
+ * offered or one that weft_deflate_verify() finds fault with, a
  * Transfer-Encoding or a Content-Length other than 0.  WEFT_E_MEMORY.
  * Interim responses (100, 102 to 199) are no answer yet: the caller skips them,
  * up to a bound of its own, before it asks (RFC 9110, 15.2).
@@ -120,6 +126,7 @@ enum weft_status weft_handshake_verify(const struct weft_http_head *h,
                                        const char *bytes,
                                        const struct weft_client_request *r,
                                        int *protocol,
+                                       struct weft_deflate_agreed *agreed,
                                        struct weft_refusal *why);
 
 #endif

@@ -52,34 +52,43 @@ make_room(struct writer *w, struct weft_buf *out)
     return w->to != NULL ? WEFT_OK : WEFT_E_MEMORY;
 }
 
+/* What the 101 says of its own. */
+struct acceptance {
+    char key[29]; /* 4.2.2, 5.4 */
+    char extensions[WEFT_DEFLATE_TEXT];
+    struct weft_span protocol, headers;
+};
+
 static void
-put_accept(struct writer *w, const char *accept, struct weft_span protocol,
-           struct weft_span headers)
+put_accept(struct writer *w, const struct acceptance *a)
 {
     put_text(w, "HTTP/1.1 101 Switching Protocols\r\n"
                 "Upgrade: websocket\r\n"
                 "Connection: Upgrade\r\n");
-    put_field(w, "Sec-WebSocket-Accept", weft_http_text(accept));
-    put_field(w, "Sec-WebSocket-Protocol", protocol);
-    put(w, headers);
+    put_field(w, "Sec-WebSocket-Accept", weft_http_text(a->key));
+    put_field(w, "Sec-WebSocket-Protocol", a->protocol);
+    put_field(w, "Sec-WebSocket-Extensions", weft_http_text(a->extensions));
+    put(w, a->headers);
     put_text(w, "\r\n");
 }
 
 enum weft_status
 weft_handshake_accept(struct weft_buf *out, const struct weft_http_head *h,
                       const char *bytes, struct weft_span protocol,
+                      const struct weft_deflate_agreed *agreed,
                       struct weft_span headers)
 {
     struct weft_span key = weft_http_value(h, bytes, "sec-websocket-key");
+    struct acceptance a = { .protocol = protocol, .headers = headers };
     struct writer w = { NULL, 0 };
-    char accept[29];
 
-    if (weft_accept_key(key.data, key.len, accept) != WEFT_OK)
+    if (weft_accept_key(key.data, key.len, a.key) != WEFT_OK)
         return WEFT_E_MEMORY;
-    put_accept(&w, accept, protocol, headers);
+    weft_deflate_answer(agreed, a.extensions);
+    put_accept(&w, &a);
     if (make_room(&w, out) != WEFT_OK)
         return WEFT_E_MEMORY;
-    put_accept(&w, accept, protocol, headers);
+    put_accept(&w, &a);
     weft_buf_commit(out, w.len);
     return WEFT_OK;
 }
@@ -99,6 +108,16 @@ put_protocols(struct writer *w, const struct weft_client_request *r)
     put_text(w, "\r\n");
 }
 
+/* 4.1, 11 */
+static void
+put_extensions(struct writer *w, const struct weft_client_request *r)
+{
+    char offer[WEFT_DEFLATE_TEXT];
+
+    weft_deflate_offer(&r->deflate, offer);
+    put_field(w, "Sec-WebSocket-Extensions", weft_http_text(offer));
+}
+
 static void
 put_request(struct writer *w, const struct weft_client_request *r)
 {
@@ -111,6 +130,7 @@ put_request(struct writer *w, const struct weft_client_request *r)
     put_field(w, "Sec-WebSocket-Key", weft_http_text(r->key));
     put_text(w, "Sec-WebSocket-Version: 13\r\n");
     put_protocols(w, r);
+    put_extensions(w, r);
     put_field(w, "Origin", r->origin);
     put_field(w, "User-Agent", r->user_agent);
     put(w, r->headers);

@@ -70,6 +70,7 @@ copy_request(struct weft_opening *o, const struct weft_client_request *r)
         o->protocols[i] = keep(&o->storage, r->protocols[i]);
     o->request.protocols = o->protocols;
     o->request.protocol_count = n;
+    o->request.deflate = r->deflate;
     o->request.key = o->key;
     return WEFT_OK;
 }
@@ -174,7 +175,7 @@ weft_opening_read(struct weft_opening *o)
     bytes = (const char *)weft_buf_head(&o->bytes);
     if (o->role == WEFT_CLIENT)
         return weft_handshake_verify(&o->head, bytes, &o->request,
-                                     &o->protocol, &o->refusal);
+                                     &o->protocol, &o->agreed, &o->refusal);
     o->kind = weft_handshake_check(&o->head, bytes, &o->refusal);
     return o->kind == WEFT_REQUEST_REFUSED ? WEFT_E_HEAD : WEFT_OK;
 }

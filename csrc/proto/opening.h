@@ -29,6 +29,8 @@ struct weft_opening {
     struct weft_buf sent; /* the request head, kept for the user */
     char key[25];
     int protocol;         /* the agreed one's index, or -1 */
+    struct weft_deflate_agreed agreed; /* compression; all zero: none; a server
+                                          may keep its choice here */
 };
 
 /* Waits for a request. NULL when memory is out. */

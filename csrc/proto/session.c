@@ -27,12 +27,28 @@ weft_session_deinit(struct weft_session *s)
 {
     weft_outq_deinit(&s->out);
     weft_buf_deinit(&s->message);
-    s->lent = s->pong_held = false;
+    weft_deflate_free(s->deflate);
+    s->deflate = NULL;
+    s->lent = s->pong_held = s->compressed = s->inflating = false;
     s->state = WEFT_READ_NOTHING;
     s->muted = true;
 }
 
 /* Heads ----------------------------------------------------------------- */
+
+/*
+ * RFC 7692, 6: the first bit says of a message's first frame that the message
+ * is compressed.  The others have no meaning, nor has that one elsewhere.
+ */
+static bool
+reserved_allowed(const struct weft_session *s)
+{
+    const struct weft_frame *f = &s->frame;
+
+    return f->reserved == 0 ||
+           (f->reserved == 4 && s->deflate != NULL &&
+            (f->opcode == WEFT_TEXT || f->opcode == WEFT_BINARY));
+}
 
 /*
  * Judges s->frame, as far as len bytes of its head are there, by what came
@@ -46,7 +62,7 @@ check_head(const struct weft_session *s, size_t len, enum weft_status rc)
 
     if (rc == WEFT_E_OPCODE || rc == WEFT_E_CONTROL_FRAGMENTED)
         return rc;
-    if (f->reserved != 0) /* 5.2: no extension gave them a meaning */
+    if (!reserved_allowed(s)) /* 5.2: no extension gave them a meaning */
         return WEFT_E_RESERVED_BITS;
     if (f->opcode == WEFT_CONTINUATION && s->opcode == 0)
         return WEFT_E_CONTINUATION;
@@ -64,12 +80,26 @@ only_ends(const struct weft_frame *f)
     return f->fin && f->len == 0 && f->opcode == WEFT_CONTINUATION;
 }
 
+/*
+ * A limit for the wire: what cannot be compressed becomes a little longer by
+ * the attempt.
+ */
+static uint64_t
+on_the_wire(const struct weft_session *s, uint64_t limit)
+{
+    uint64_t more = limit / 16 + 1024;
+
+    if (!s->compressed)
+        return limit;
+    return limit < UINT64_MAX - more ? limit + more : UINT64_MAX;
+}
+
 /* Counts a data frame's head into its message, within the limits. */
 static enum weft_status
 begin_data(struct weft_session *s)
 {
     const struct weft_limits *limits = s->limits;
-    uint64_t len = s->frame.len;
+    uint64_t len = s->frame.len, most;
 
     if (s->frame.opcode != WEFT_CONTINUATION) {
         s->opcode = s->frame.opcode;
@@ -77,11 +107,13 @@ begin_data(struct weft_session *s)
         s->message_len = 0;
         s->utf8 = (struct weft_utf8){ 0 };
         s->begun = false;
+        s->compressed = s->frame.reserved != 0;
+        s->inflated = 0;
     }
-    if (len > limits->max_message ||
-        s->message_len > limits->max_message - len)
+    most = on_the_wire(s, limits->max_message);
+    if (len > most || s->message_len > most - len)
         return WEFT_E_MESSAGE_TOO_BIG;
-    if (len > limits->max_frame)
+    if (len > on_the_wire(s, limits->max_frame))
         return WEFT_E_FRAME_TOO_BIG;
     if (s->fragments >= limits->max_fragments && !only_ends(&s->frame))
         return WEFT_E_TOO_MANY_FRAGMENTS;
@@ -130,6 +162,7 @@ fault(struct weft_session *s, struct weft_input *in, enum weft_status rc)
     s->state = WEFT_READ_NOTHING;
     s->opcode = 0;
     weft_buf_deinit(&s->message);
+    weft_session_stop_inflating(s);
     weft_input_advance(in, in->len);
     return rc;
 }
@@ -152,10 +185,12 @@ read_any(struct weft_session *s, struct weft_input *in, struct weft_event *ev)
             rc = read_head(s, in);
             break;
         case WEFT_READ_PAYLOAD:
-            if (s->frame.opcode < WEFT_CLOSE)
-                rc = weft_session_read_data(s, in, ev);
-            else
+            if (s->frame.opcode >= WEFT_CLOSE)
                 rc = weft_session_read_control(s, in, ev);
+            else if (s->compressed)
+                rc = weft_session_read_compressed(s, in, ev);
+            else
+                rc = weft_session_read_data(s, in, ev);
             break;
         case WEFT_READ_FAULT:
             rc = s->failure;
@@ -232,7 +267,8 @@ weft_session_pending(const struct weft_session *s)
     case WEFT_READ_HEAD:
         return weft_session_collected(s);
     case WEFT_READ_PAYLOAD:
-        return s->frame_at == s->frame.len || weft_session_collected(s);
+        return s->frame_at == s->frame.len || s->inflating ||
+               weft_session_collected(s);
     case WEFT_READ_FAULT:
         return true;
     default:

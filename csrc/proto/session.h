@@ -1,14 +1,16 @@
 /*
  * The data phase of one WebSocket connection, either role: frames in, messages
- * out, and back (RFC 6455, sections 5 to 8).  No I/O, no clock, no Lua.
+ * out, and back (RFC 6455, sections 5 to 8; compressed, RFC 7692).  No I/O, no
+ * clock, no Lua.
  *
  * Everything is pulled.  The caller lends bytes; weft_session_read() works
  * through them and hands out one event at a time, whose memory is good until
  * the next call on this session.  What the session has to send, its answers to
  * pings and closes included, collects in `out`, and the caller takes it.
  *
- * The session owns `out` and the message it is collecting; limits and random
- * are borrowed from whoever owns the session and outlive it.
+ * The session owns `out`, the message it is collecting and its compression;
+ * limits, random and the pool of that are borrowed from whoever owns the
+ * session and outlive it.
  */
 #ifndef WEFT_PROTO_SESSION_H
 #define WEFT_PROTO_SESSION_H
@@ -22,12 +24,17 @@
 #include "base/crypto.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "proto/deflate.h"
 #include "proto/frame.h"
 #include "proto/outq.h"
 
 enum weft_role { WEFT_SERVER, WEFT_CLIENT };
 
-/* What a peer may send; past it the connection fails with 1009. */
+/*
+ * What a peer may send; past it the connection fails with 1009.  A compressed
+ * message counts inflated, as it is being inflated; on the wire it may be as
+ * much longer than these as what cannot be compressed becomes.
+ */
 struct weft_limits {
     uint64_t max_message; /* bytes */
     uint64_t max_frame;   /* bytes */
@@ -71,6 +78,7 @@ struct weft_session {
     const struct weft_limits *limits;
     struct weft_random *random;
     struct weft_outq out; /* what is to be sent, in order */
+    struct weft_deflate *deflate; /* owned; NULL: none was agreed on */
 
     /* reading */
     enum weft_role role;
@@ -83,9 +91,12 @@ struct weft_session {
     bool streaming;             /* messages come as chunks */
     bool skipping;              /* the rest of this message is dropped */
     bool begun;                 /* a chunk of this message was handed out */
+    bool compressed;            /* this message is */
+    bool inflating;             /* of what was used, more is to come out */
     bool lent;                  /* `message` was lent by the last read */
     uint32_t fragments;         /* frames of this message so far */
     uint64_t message_len;       /* announced bytes of this message so far */
+    uint64_t inflated;          /* bytes that came out of it so far */
     struct weft_buf message;    /* what has arrived of it, unless it can be
                                    lent from the input */
     struct weft_utf8 utf8;      /* where its text stands */
@@ -93,6 +104,7 @@ struct weft_session {
 
     /* writing */
     uint8_t out_opcode;         /* of the message being written; 0: none */
+    bool out_compressed;        /* that message is */
     struct weft_utf8 out_utf8;  /* for whoever checks what is written */
     bool muted;                 /* nothing more is sent: after a close frame,
                                    either way, or weft_session_fail() */
@@ -112,6 +124,16 @@ struct weft_session {
 void weft_session_init(struct weft_session *s, enum weft_role role,
                        const struct weft_limits *limits,
                        struct weft_random *random);
+
+/*
+ * The two ends have agreed on compression (RFC 7692): messages go compressed
+ * where that is worth it, and may come so.  WEFT_OK, also when *a is all zero,
+ * or WEFT_E_MEMORY.  Before anything is read or sent.
+ */
+enum weft_status weft_session_deflate(struct weft_session *s,
+                                      const struct weft_deflate_options *o,
+                                      const struct weft_deflate_agreed *a,
+                                      struct weft_deflate_pool *pool);
 
 /* Frees all; s is inert (it reads and sends nothing) and may be deinited
  * again.  All zero is valid for it too. */
@@ -142,7 +164,8 @@ enum weft_status weft_session_read(struct weft_session *s,
  * was announced.  weft_session_received() counts n bytes that were put there:
  * it unmasks and checks them; the message, once whole, or the fault comes
  * from the next weft_session_read(), with whatever input, even none.
- * Used for data frames only, with at least 16 KiB outstanding, not streaming.
+ * Used for data frames only, with at least 16 KiB outstanding, not streaming,
+ * not compressed.
  */
 uint8_t *weft_session_room(struct weft_session *s, size_t *len);
 void weft_session_received(struct weft_session *s, size_t n);
@@ -174,8 +197,8 @@ void weft_session_stream(struct weft_session *s, bool on);
 void weft_session_fail(struct weft_session *s, enum weft_status failure);
 
 /*
- * Queues a whole message.  The payload is copied (a client masks it on the
- * way).  WEFT_OK; WEFT_E_CLOSED after a close was sent or received;
+ * Queues a whole message, compressed if that was agreed on and is worth it.
+ * The payload is copied (a client masks it on the way).  WEFT_OK; WEFT_E_CLOSED after a close was sent or received;
  * WEFT_E_BUSY while a message is being written in pieces; WEFT_E_MEMORY; in
  * all of these nothing was queued.
  */
@@ -183,14 +206,20 @@ enum weft_status weft_session_send(struct weft_session *s,
                                    enum weft_opcode opcode, const void *data,
                                    size_t len);
 
+/* The same, never compressed: what is so already. */
+enum weft_status weft_session_send_plain(struct weft_session *s,
+                                         enum weft_opcode opcode,
+                                         const void *data, size_t len);
+
 /* The same for a server, the payload borrowed: see outq.h.  (A client has to
- * mask, so it copies; `out.borrowed` tells.) */
+ * mask, so it copies; `out.borrowed` tells.)  Not compressed either. */
 enum weft_status weft_session_send_borrowed(struct weft_session *s,
                                             enum weft_opcode opcode,
                                             const void *data, size_t len);
 
 /* The same for a server: a chunk that holds the whole frame, head and all.
- * Small ones are copied. */
+ * Small ones are copied.  A compressed one was made by a session that shares
+ * this one's parameters. */
 enum weft_status weft_session_send_chunk(struct weft_session *s,
                                          struct weft_chunk *frame);
 
@@ -199,13 +228,29 @@ struct weft_chunk *weft_session_frame_chunk(enum weft_opcode opcode,
                                             const void *data, size_t len);
 
 /*
+ * The same, compressed for this session, which agreed on compression, and for
+ * all others with which it shares parameters (weft_deflate_same()): WEFT_OK;
+ * WEFT_MORE: it does not become smaller and goes as it is; WEFT_E_MEMORY.
+ */
+enum weft_status weft_session_deflate_chunk(struct weft_session *s,
+                                            enum weft_opcode opcode,
+                                            const void *data, size_t len,
+                                            struct weft_chunk **frame);
+
+/*
  * Queues a piece of a message as one frame: the first call opens the message
  * with its opcode, later ones continue it whatever opcode they give, and
- * `last` ends it.
+ * `last` ends it.  Compressed if that was agreed on.
  */
 enum weft_status weft_session_write(struct weft_session *s,
                                     enum weft_opcode opcode, const void *data,
                                     size_t len, bool last);
+
+/* The same; the message that it opens is not compressed. */
+enum weft_status weft_session_write_plain(struct weft_session *s,
+                                          enum weft_opcode opcode,
+                                          const void *data, size_t len,
+                                          bool last);
 
 /* Queues a ping or an unasked-for pong of at most 125 bytes; may come in the
  * middle of a message in pieces (5.4).  WEFT_E_CONTROL_TOO_LONG for more. */

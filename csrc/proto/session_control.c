@@ -47,8 +47,9 @@ take_close(struct weft_session *s, struct weft_event *ev)
     s->close_received = true;
     s->state = WEFT_READ_NOTHING;
     weft_buf_deinit(&s->message); /* a message that is never finished */
+    weft_session_stop_inflating(s);
     rc = weft_session_close(s, code, NULL, 0);
-    s->muted = true;
+    weft_session_mute(s); /* also when memory was out */
     return rc;
 }
 

@@ -10,15 +10,6 @@ enum {
     ROOM_FIRST = 64 * 1024,
 };
 
-/* 8.1: the next n bytes of the message, if it is text, are UTF-8. */
-static enum weft_status
-check_text(struct weft_session *s, const uint8_t *data, size_t n)
-{
-    if (s->opcode == WEFT_TEXT && weft_utf8_check(&s->utf8, data, n) < n)
-        return WEFT_E_UTF8;
-    return WEFT_OK;
-}
-
 /* Unmasks, checks and counts the next n bytes of the payload. */
 static enum weft_status
 open_payload(struct weft_session *s, uint8_t *data, size_t n)
@@ -26,7 +17,7 @@ open_payload(struct weft_session *s, uint8_t *data, size_t n)
     if (s->frame.masked)
         weft_mask(data, n, s->frame.key, s->frame_at);
     s->frame_at += n;
-    return check_text(s, data, n);
+    return weft_session_check_text(s, data, n);
 }
 
 static enum weft_status
@@ -47,8 +38,10 @@ lend(struct weft_session *s, struct weft_event *ev, const uint8_t *data,
 enum weft_status
 weft_session_lend(struct weft_session *s, struct weft_event *ev, bool last)
 {
+    size_t len = weft_buf_len(&s->message);
+
     s->lent = true;
-    return lend(s, ev, weft_buf_head(&s->message), weft_buf_len(&s->message),
+    return lend(s, ev, len > 0 ? weft_buf_head(&s->message) : NULL, len,
                 last);
 }
 
@@ -111,7 +104,7 @@ weft_session_room(struct weft_session *s, size_t *len)
     size_t held = weft_buf_len(b);
 
     if (s->state != WEFT_READ_PAYLOAD || s->frame.opcode >= WEFT_CLOSE ||
-        s->streaming || s->skipping || left < ROOM_LEAST)
+        s->streaming || s->skipping || s->compressed || left < ROOM_LEAST)
         return NULL;
     if (b->cap - b->tail < weft_least(ROOM_FIRST, left)) {
         size_t more = held > ROOM_FIRST ? held : ROOM_FIRST;

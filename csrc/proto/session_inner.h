@@ -39,6 +39,26 @@ enum weft_status weft_session_read_data(struct weft_session *s,
                                         struct weft_input *in,
                                         struct weft_event *ev);
 
+/* The same for the payload of a compressed message. */
+enum weft_status weft_session_read_compressed(struct weft_session *s,
+                                              struct weft_input *in,
+                                              struct weft_event *ev);
+
+/* Nothing more is sent. */
+void weft_session_mute(struct weft_session *s);
+
+/* The message being read ends here: its stream goes back. */
+void weft_session_stop_inflating(struct weft_session *s);
+
+/* 8.1: the next n bytes of the message, if it is text, are UTF-8. */
+static inline enum weft_status
+weft_session_check_text(struct weft_session *s, const uint8_t *data, size_t n)
+{
+    if (s->opcode == WEFT_TEXT && weft_utf8_check(&s->utf8, data, n) < n)
+        return WEFT_E_UTF8;
+    return WEFT_OK;
+}
+
 /* Lends what has been collected; `last` if it completes the message. */
 enum weft_status weft_session_lend(struct weft_session *s,
                                    struct weft_event *ev, bool last);

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "proto/mask.h"
+#include "proto/session_inner.h"
 
 enum { COPIED_CHUNK = 1024 }; /* up to here copying is cheaper than a span */
 
@@ -42,16 +43,13 @@ queue_short(struct weft_session *s, unsigned opcode, const void *data,
     return true;
 }
 
+/* Queues a frame that has all but its mask. */
 static enum weft_status
-queue_frame(struct weft_session *s, unsigned opcode, bool fin,
-            const void *data, size_t len)
+queue_frame(struct weft_session *s, struct weft_frame f, const void *data)
 {
-    struct weft_frame f = {
-        .fin = fin, .opcode = (uint8_t)opcode, .len = len
-    };
     enum weft_status rc = draw_mask(s, &f);
+    size_t len = (size_t)f.len, head;
     uint8_t *to;
-    size_t head;
 
     if (rc != WEFT_OK)
         return rc;
@@ -77,6 +75,42 @@ whole_frame(enum weft_opcode opcode, size_t len)
     };
 }
 
+/* Compressed (RFC 7692, 6) ------------------------------------------------ */
+
+enum { COMPRESSED = 4 }; /* the first of the reserved bits */
+
+/* Queues what was compressed; the peer's window and ours are one only then. */
+static enum weft_status
+queue_compressed(struct weft_session *s, struct weft_frame f,
+                 struct weft_span payload)
+{
+    enum weft_status rc;
+
+    f.len = payload.len;
+    rc = queue_frame(s, f, payload.data);
+    weft_deflate_done(s->deflate);
+    if (rc != WEFT_OK)
+        weft_deflate_sent_other(s->deflate);
+    return rc;
+}
+
+static enum weft_status
+send_compressed(struct weft_session *s, enum weft_opcode opcode,
+                const void *data, size_t len)
+{
+    struct weft_frame f = whole_frame(opcode, len);
+    struct weft_span payload;
+    enum weft_status rc;
+
+    rc = weft_deflate_message(s->deflate, data, len, &payload);
+    if (rc == WEFT_MORE) /* it became no smaller */
+        return queue_frame(s, f, data);
+    if (rc != WEFT_OK)
+        return rc;
+    f.reserved = COMPRESSED;
+    return queue_compressed(s, f, payload);
+}
+
 /* Messages -------------------------------------------------------------- */
 
 static enum weft_status
@@ -87,6 +121,16 @@ may_send_message(const struct weft_session *s)
     return s->out_opcode != 0 ? WEFT_E_BUSY : WEFT_OK;
 }
 
+static inline enum weft_status
+send_plain(struct weft_session *s, enum weft_opcode opcode, const void *data,
+           size_t len)
+{
+    if (s->role == WEFT_SERVER && len < 126 &&
+        queue_short(s, opcode, data, len))
+        return WEFT_OK;
+    return queue_frame(s, whole_frame(opcode, len), data);
+}
+
 enum weft_status
 weft_session_send(struct weft_session *s, enum weft_opcode opcode,
                   const void *data, size_t len)
@@ -95,10 +139,18 @@ weft_session_send(struct weft_session *s, enum weft_opcode opcode,
 
     if (rc != WEFT_OK)
         return rc;
-    if (s->role == WEFT_SERVER && len < 126 &&
-        queue_short(s, opcode, data, len))
-        return WEFT_OK;
-    return queue_frame(s, opcode, true, data, len);
+    if (weft_deflate_wants(s->deflate, len))
+        return send_compressed(s, opcode, data, len);
+    return send_plain(s, opcode, data, len);
+}
+
+enum weft_status
+weft_session_send_plain(struct weft_session *s, enum weft_opcode opcode,
+                        const void *data, size_t len)
+{
+    enum weft_status rc = may_send_message(s);
+
+    return rc == WEFT_OK ? send_plain(s, opcode, data, len) : rc;
 }
 
 enum weft_status
@@ -112,7 +164,7 @@ weft_session_send_borrowed(struct weft_session *s, enum weft_opcode opcode,
     if (rc != WEFT_OK)
         return rc;
     if (s->role == WEFT_CLIENT)
-        return queue_frame(s, opcode, true, data, len);
+        return queue_frame(s, f, data);
     rc = weft_outq_prepare_ref(&s->out);
     if (rc != WEFT_OK)
         return rc;
@@ -123,15 +175,11 @@ weft_session_send_borrowed(struct weft_session *s, enum weft_opcode opcode,
     return weft_outq_add_borrowed(&s->out, data, len);
 }
 
-enum weft_status
-weft_session_send_chunk(struct weft_session *s, struct weft_chunk *frame)
+static enum weft_status
+queue_chunk(struct weft_session *s, struct weft_chunk *frame)
 {
-    enum weft_status rc = may_send_message(s);
     uint8_t *to;
 
-    assert(s->role == WEFT_SERVER); /* 5.3: the chunk is not masked */
-    if (rc != WEFT_OK)
-        return rc;
     if (frame->len > COPIED_CHUNK)
         return weft_outq_add_chunk(&s->out, frame);
     to = weft_outq_reserve(&s->out, frame->len);
@@ -142,12 +190,24 @@ weft_session_send_chunk(struct weft_session *s, struct weft_chunk *frame)
     return WEFT_OK;
 }
 
-struct weft_chunk *
-weft_session_frame_chunk(enum weft_opcode opcode, const void *data, size_t len)
+enum weft_status
+weft_session_send_chunk(struct weft_session *s, struct weft_chunk *frame)
 {
-    struct weft_frame f = whole_frame(opcode, len);
+    enum weft_status rc = may_send_message(s);
+
+    assert(s->role == WEFT_SERVER); /* 5.3: the chunk is not masked */
+    if (rc == WEFT_OK)
+        rc = queue_chunk(s, frame);
+    if (rc == WEFT_OK && (frame->bytes[0] >> 4 & 7) == COMPRESSED)
+        weft_deflate_sent_other(s->deflate);
+    return rc;
+}
+
+static struct weft_chunk *
+frame_chunk(const struct weft_frame *f, const void *data)
+{
     uint8_t head[WEFT_FRAME_HEAD_MAX];
-    size_t size = weft_frame_write(&f, head);
+    size_t size = weft_frame_write(f, head), len = (size_t)f->len;
     struct weft_chunk *c;
 
     if (len > SIZE_MAX - size)
@@ -161,16 +221,62 @@ weft_session_frame_chunk(enum weft_opcode opcode, const void *data, size_t len)
     return c;
 }
 
+struct weft_chunk *
+weft_session_frame_chunk(enum weft_opcode opcode, const void *data, size_t len)
+{
+    struct weft_frame f = whole_frame(opcode, len);
+
+    return frame_chunk(&f, data);
+}
+
 enum weft_status
-weft_session_write(struct weft_session *s, enum weft_opcode opcode,
-                   const void *data, size_t len, bool last)
+weft_session_deflate_chunk(struct weft_session *s, enum weft_opcode opcode,
+                           const void *data, size_t len,
+                           struct weft_chunk **frame)
+{
+    struct weft_frame f = whole_frame(opcode, len);
+    struct weft_span payload;
+    enum weft_status rc;
+
+    rc = weft_deflate_shared(s->deflate, data, len, &payload);
+    if (rc != WEFT_OK)
+        return rc;
+    f.reserved = COMPRESSED;
+    f.len = payload.len;
+    *frame = frame_chunk(&f, payload.data);
+    weft_deflate_done(s->deflate);
+    return *frame != NULL ? WEFT_OK : WEFT_E_MEMORY;
+}
+
+static enum weft_status
+queue_piece(struct weft_session *s, struct weft_frame f, const void *data,
+            size_t len)
+{
+    struct weft_span payload;
+    enum weft_status rc;
+
+    f.len = len;
+    if (!s->out_compressed)
+        return queue_frame(s, f, data);
+    rc = weft_deflate_piece(s->deflate, data, len, f.fin, &payload);
+    if (rc != WEFT_OK)
+        return rc;
+    f.reserved = f.opcode != WEFT_CONTINUATION ? COMPRESSED : 0;
+    return queue_compressed(s, f, payload);
+}
+
+static enum weft_status
+write_piece(struct weft_session *s, unsigned opcode, const void *data,
+            size_t len, bool last)
 {
     bool first = s->out_opcode == 0;
     enum weft_status rc;
 
-    if (s->muted)
-        return WEFT_E_CLOSED;
-    rc = queue_frame(s, first ? opcode : WEFT_CONTINUATION, last, data, len);
+    rc = queue_piece(s, (struct weft_frame){
+                            .fin = last,
+                            .opcode = (uint8_t)(first ? opcode
+                                                      : WEFT_CONTINUATION) },
+                     data, len);
     if (rc != WEFT_OK)
         return rc;
     if (first)
@@ -178,6 +284,28 @@ weft_session_write(struct weft_session *s, enum weft_opcode opcode,
     if (last)
         s->out_opcode = 0;
     return WEFT_OK;
+}
+
+enum weft_status
+weft_session_write(struct weft_session *s, enum weft_opcode opcode,
+                   const void *data, size_t len, bool last)
+{
+    if (s->muted)
+        return WEFT_E_CLOSED;
+    if (s->out_opcode == 0)
+        s->out_compressed = s->deflate != NULL;
+    return write_piece(s, opcode, data, len, last);
+}
+
+enum weft_status
+weft_session_write_plain(struct weft_session *s, enum weft_opcode opcode,
+                         const void *data, size_t len, bool last)
+{
+    if (s->muted)
+        return WEFT_E_CLOSED;
+    if (s->out_opcode == 0)
+        s->out_compressed = false;
+    return write_piece(s, opcode, data, len, last);
 }
 
 /* Control frames -------------------------------------------------------- */
@@ -190,7 +318,7 @@ queue_control(struct weft_session *s, enum weft_opcode opcode,
         return WEFT_E_CLOSED;
     if (len > WEFT_CONTROL_MAX) /* 5.5 */
         return WEFT_E_CONTROL_TOO_LONG;
-    return queue_frame(s, opcode, true, data, len);
+    return queue_frame(s, whole_frame(opcode, len), data);
 }
 
 enum weft_status
@@ -222,6 +350,14 @@ weft_session_set_blocked(struct weft_session *s, bool blocked)
         queue_held_pong(s);
 }
 
+void
+weft_session_mute(struct weft_session *s)
+{
+    s->muted = true;
+    if (s->deflate != NULL)
+        weft_deflate_mute(s->deflate);
+}
+
 enum weft_status
 weft_session_close(struct weft_session *s, unsigned code, const void *reason,
                    size_t len)
@@ -244,7 +380,8 @@ weft_session_close(struct weft_session *s, unsigned code, const void *reason,
     rc = queue_control(s, WEFT_CLOSE, body, size);
     if (rc != WEFT_OK)
         return rc;
-    s->close_sent = s->muted = true;
+    weft_session_mute(s);
+    s->close_sent = true;
     s->sent_code = (uint16_t)code;
     return WEFT_OK;
 }
@@ -256,5 +393,6 @@ weft_session_fail(struct weft_session *s, enum weft_status failure)
         s->failure = failure;
     weft_session_close(s, (unsigned)weft_status_close_code(failure), NULL, 0);
     s->state = WEFT_READ_NOTHING;
-    s->muted = true; /* also when memory was out */
+    weft_session_stop_inflating(s);
+    weft_session_mute(s); /* also when memory was out */
 }

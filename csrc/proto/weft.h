@@ -1,7 +1,10 @@
 /*
- * weft for C programs: the WebSocket protocol (RFC 6455), both roles, without
- * I/O and without Lua.  Link the files of csrc/base and csrc/proto and
- * libcrypto; nothing here opens a socket, waits, prints or keeps global state.
+ * weft for C programs: the WebSocket protocol (RFC 6455) and its compression
+ * (RFC 7692), both roles, without I/O and without Lua.  Link the files of
+ * csrc/base and csrc/proto but for deflate_none.c, libcrypto and zlib; or, to
+ * do without zlib, deflate_none.c in place of deflate.c, deflate_in.c and
+ * deflate_out.c.  Nothing here opens a socket, waits, prints or keeps global
+ * state.
  *
  * Most programs want proto/endpoint.h, a connection from its first byte to
  * its last.  A server that echoes, on a socket that is already accepted:
@@ -37,15 +40,29 @@
  * A client is the same, begun by weft_endpoint_client() with the host and the
  * target in options.request; its request is in the output at once.
  *
+ * Either takes part in permessage-deflate when it is told to.  This keeps no
+ * window, and so no zlib memory, between messages (a client leaves the two
+ * flags out to offer what browsers do):
+ *
+ *     options.deflate = (struct weft_deflate_options){
+ *         .on = true, .level = 6, .threshold = 512,
+ *         .server_no_context_takeover = true,
+ *         .client_no_context_takeover = true,
+ *         .server_max_window_bits = 15, .client_max_window_bits = 15,
+ *         .window_bits = 12,
+ *     };
+ *
  * What an endpoint is made of can be used alone:
  *
- *     proto/opening.h    one opening handshake, as its bytes arrive
- *     proto/handshake.h  what heads say, and the heads to answer with
- *     proto/http.h       a strict incremental parser for HTTP/1.1 heads
- *     proto/session.h    frames in, messages out, and back
- *     proto/outq.h       what a session has to send
- *     proto/frame.h      the frame head
- *     base/mem.h         where all memory comes from: an engine replaces mem.c
+ *     proto/opening.h        one opening handshake, as its bytes arrive
+ *     proto/handshake.h      what heads say, and the heads to answer with
+ *     proto/http.h           a strict incremental parser for HTTP/1.1 heads
+ *     proto/deflate_offer.h  what heads say of permessage-deflate
+ *     proto/session.h        frames in, messages out, and back
+ *     proto/deflate.h        messages compressed and inflated
+ *     proto/outq.h           what a session has to send
+ *     proto/frame.h          the frame head
+ *     base/mem.h             where memory comes from: an engine replaces mem.c
  *
  * Every call returns an enum weft_status (base/status.h): below zero it
  * failed, and weft_status_text() says how.  Structs are embedded, begun by an
@@ -67,6 +84,8 @@ extern "C" {
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "proto/deflate.h"
+#include "proto/deflate_offer.h"
 #include "proto/endpoint.h"
 #include "proto/frame.h"
 #include "proto/handshake.h"

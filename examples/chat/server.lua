@@ -72,6 +72,7 @@ local server, why, code = weft.listen {
   host = os.getenv "HOST" or "127.0.0.1",
   port = tonumber(arg[1] or os.getenv "PORT" or 8080),
   max_message = 4096,
+  compression = true, -- for the long ones: nothing said here is secret
   websocket = { ["/chat"] = chat },
   http = {
     ["/"] = function()

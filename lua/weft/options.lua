@@ -3,6 +3,7 @@
 --- stands in types/weft.lua.
 
 local check = require "weft.check"
+local compression = require "weft.compression"
 local credentials = require "weft.credentials"
 local proxy = require "weft.proxy"
 local tls = require "weft.tls"
@@ -117,8 +118,13 @@ local limits = {
   max_fragments = { kind = count, default = 1024 },
   max_header = { kind = bytes, default = 16384 },
   max_headers = { kind = count, default = 100 },
-  compression = later_unless(false),
 }
+
+-- Clients offer compression, servers take it when they are told to.
+local client_compression = {
+  kind = compression.client_kind, default = compression.client_kind(true),
+}
+local server_compression = { kind = compression.server_kind, default = false }
 
 -- What every connection has, whichever side opened it.
 local connection = merge(limits, {
@@ -150,6 +156,7 @@ local request = {
 
 --- weft.connect
 options.connect = merge(connection, request, {
+  compression = client_compression,
   timeout = { kind = check.seconds, default = 10 },
   events = { kind = events },
   tls = { kind = tls.client_kind },
@@ -170,6 +177,7 @@ options.reconnecting.events = nil -- the loop over it is what is called
 
 --- weft.listen
 options.listen = merge(settings, {
+  compression = server_compression,
   host = { kind = host, default = "127.0.0.1" },
   port = { kind = port, default = 8080 },
   unix = { kind = path },
@@ -199,14 +207,19 @@ options.serve = merge(options.listen, {
 })
 
 --- weft.pair, both sides
-options.pair_client = merge(connection, request)
-options.pair_server = merge(connection, { protocols = { kind = protocols } })
+options.pair_client = merge(connection, request, { compression = client_compression })
+options.pair_server = merge(connection, {
+  compression = server_compression,
+  protocols = { kind = protocols },
+})
 
 --- weft.protocol.client and weft.protocol.server
 options.protocol_client = merge(limits, request, {
+  compression = client_compression,
   url = { kind = check.string, default = "ws://localhost/" },
 })
 options.protocol_server = merge(limits, {
+  compression = server_compression,
   protocols = { kind = protocols },
   origins = { kind = origins },
   headers = { kind = headers },
@@ -251,6 +264,7 @@ function options.settings(checked)
   end
   all.handshake_timeout = checked.timeout or all.handshake_timeout
   all.max_frame = checked.max_frame or all.max_message
+  all.compression = checked.compression
   return all
 end
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "check.h"
+#include "proto/deflate.h"
 
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define HOST "Host: server.example.com\r\n"
@@ -189,6 +190,20 @@ offers(void)
     IS(EXTENSIONS("a; b=\"c,d\""), 400);
 }
 
+/* What no server can accept is declined, not refused (RFC 7692, 5.1). */
+static void
+offers_nobody_meets(void)
+{
+    IS(EXTENSIONS("permessage-deflate; unknown"), OPEN);
+    IS(EXTENSIONS("permessage-deflate; server_max_window_bits"), OPEN);
+    IS(EXTENSIONS("permessage-deflate; server_max_window_bits=99"), OPEN);
+    IS(EXTENSIONS("permessage-deflate; client_no_context_takeover=1"), OPEN);
+    IS(EXTENSIONS("foo") "Sec-WebSocket-Extensions: bar; a=b\r\n", OPEN);
+    IS(EXTENSIONS("foo") "Sec-WebSocket-Extensions: bar; a=\r\n", 400);
+    IS(EXTENSIONS("permessage-deflate; server_max_window_bits="), 400);
+    IS(EXTENSIONS("permessage-deflate; server_max_window_bits=\" 9\""), 400);
+}
+
 static void
 a_limit_on_subprotocols(void)
 {
@@ -299,20 +314,28 @@ static void
 accepting(void)
 {
     static const char bytes[] = VALID "\r\n";
+    struct weft_deflate_agreed none = { .on = false }, deflate = {
+        .on = true, .server_no_context_takeover = true,
+        .says_server_bits = true, .server_max_window_bits = 9,
+        .client_max_window_bits = 15,
+    };
     struct weft_buf b = { 0 };
     struct weft_http_head h;
 
     CHECK(parse(&h, WEFT_HTTP_REQUEST, bytes));
-    CHECK(weft_handshake_accept(&b, &h, bytes, text(""), text("")) ==
+    CHECK(weft_handshake_accept(&b, &h, bytes, text(""), &none, text("")) ==
           WEFT_OK);
     CHECK(holds(&b, "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
                     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                     "\r\n"));
-    CHECK(weft_handshake_accept(&b, &h, bytes, text("chat"),
+    CHECK(weft_handshake_accept(&b, &h, bytes, text("chat"), &deflate,
                                 text("X: y\r\n")) == WEFT_OK);
     CHECK(holds(&b, "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
                     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-                    "Sec-WebSocket-Protocol: chat\r\nX: y\r\n\r\n"));
+                    "Sec-WebSocket-Protocol: chat\r\n"
+                    "Sec-WebSocket-Extensions: permessage-deflate; "
+                    "server_no_context_takeover; server_max_window_bits=9\r\n"
+                    "X: y\r\n\r\n"));
     weft_http_deinit(&h);
 }
 
@@ -379,25 +402,59 @@ requesting(void)
                           "User-Agent: weft\r\nCookie: a=b\r\n\r\n"));
 }
 
+static void
+requesting_compression(void)
+{
+    struct weft_client_request r = plain_request();
+    struct weft_buf b = { 0 };
+
+    r.protocols = offered;
+    r.protocol_count = 1;
+    r.deflate.on = true;
+    r.headers = text("Cookie: a=b\r\n");
+    CHECK(weft_handshake_request(&b, &r) == WEFT_OK);
+    if (weft_deflate_available())
+        CHECK(holds(&b, VALID "Sec-WebSocket-Protocol: chat\r\n"
+                              "Sec-WebSocket-Extensions: permessage-deflate; "
+                              "client_max_window_bits\r\n"
+                              "Cookie: a=b\r\n\r\n"));
+    else
+        CHECK(holds(&b, VALID "Sec-WebSocket-Protocol: chat\r\n"
+                              "Cookie: a=b\r\n\r\n"));
+}
+
 #define SWITCH "HTTP/1.1 101 Switching Protocols\r\n"
 #define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 
+static struct weft_deflate_agreed agreed;
+
 /* The agreed subprotocol, -1 for none, -2 for a refusal (see `why`). */
 static int
-answer(const char *bytes)
+answer_to(const struct weft_client_request *r, const char *bytes)
 {
-    struct weft_client_request r = plain_request();
     struct weft_http_head h;
     enum weft_status rc;
     int protocol;
 
-    r.protocols = offered;
-    r.protocol_count = 2;
+    memset(&agreed, 'x', sizeof(agreed));
     CHECK(parse(&h, WEFT_HTTP_RESPONSE, bytes));
-    rc = weft_handshake_verify(&h, bytes, &r, &protocol, &why);
+    rc = weft_handshake_verify(&h, bytes, r, &protocol, &agreed, &why);
     weft_http_deinit(&h);
     CHECK(rc == WEFT_OK || rc == WEFT_E_HEAD);
     return rc == WEFT_OK ? protocol : -2;
+}
+
+static int
+answer(const char *bytes)
+{
+    struct weft_client_request r = plain_request();
+    int protocol;
+
+    r.protocols = offered;
+    r.protocol_count = 2;
+    protocol = answer_to(&r, bytes);
+    CHECK(!agreed.on);
+    return protocol;
 }
 
 #define GIVES(lines, expected) CHECK(answer(lines "\r\n") == (expected))
@@ -435,8 +492,34 @@ wrong_answers(void)
           "Sec-WebSocket-Protocol: chat\r\n", -2);
     GIVES(SWITCH UPGRADE ACCEPT
           "Sec-WebSocket-Extensions: permessage-deflate\r\n", -2);
+    CHECK(strstr(why.why, "extension that was not offered") != NULL);
+    GIVES(SWITCH UPGRADE ACCEPT "Sec-WebSocket-Extensions:\r\n", -2);
     GIVES(SWITCH UPGRADE ACCEPT "Transfer-Encoding: chunked\r\n", -2);
     GIVES(SWITCH UPGRADE ACCEPT "Content-Length: 5\r\n", -2);
+}
+
+#define COMPRESSED(parameters) \
+    SWITCH UPGRADE ACCEPT DEFLATE parameters "\r\n\r\n"
+#define DEFLATE "Sec-WebSocket-Extensions: permessage-deflate"
+
+static void
+answers_about_compression(void)
+{
+    struct weft_client_request r = plain_request();
+
+    r.deflate.on = true;
+    CHECK(answer_to(&r, SWITCH UPGRADE ACCEPT "\r\n") == -1 && !agreed.on);
+    if (!weft_deflate_available()) {
+        CHECK(answer_to(&r, COMPRESSED("")) == -2);
+        return;
+    }
+    CHECK(answer_to(&r, COMPRESSED("")) == -1 && agreed.on);
+    CHECK(answer_to(&r, COMPRESSED("; client_max_window_bits=9")) == -1);
+    CHECK(agreed.on && agreed.client_max_window_bits == 9);
+    CHECK(answer_to(&r, COMPRESSED("; client_max_window_bits")) == -2);
+    CHECK(!agreed.on && strstr(why.why, "window") != NULL);
+    CHECK(answer_to(&r, COMPRESSED("\r\n" DEFLATE)) == -2);
+    CHECK(answer_to(&r, COMPRESSED(", other")) == -2);
 }
 
 static void
@@ -462,6 +545,7 @@ main(void)
     keys();
     versions();
     offers();
+    offers_nobody_meets();
     a_limit_on_subprotocols();
     choosing_a_subprotocol();
     origins_against_the_host();
@@ -469,8 +553,10 @@ main(void)
     accepting();
     responding();
     requesting();
+    requesting_compression();
     good_answers();
     wrong_answers();
+    answers_about_compression();
     refusals_in_the_servers_words();
     return check_report();
 }

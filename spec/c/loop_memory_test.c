@@ -73,10 +73,15 @@ pair_scene(struct world *w)
     weft_link_send_borrowed(&s, WEFT_BINARY, long_text, sizeof(long_text));
     turns(w, 2);
     take_all(&c);
-    weft_room_send(&r, WEFT_BINARY, long_text, sizeof(long_text), &c, &queued,
-                   &dropped);
+    weft_room_send(&r, &(struct weft_letter){
+                             .opcode = WEFT_BINARY, .data = long_text,
+                             .len = sizeof(long_text), .except = &c },
+                         &queued, &dropped);
     CHECK(queued + dropped <= 1);
-    weft_room_send(&r, WEFT_TEXT, "hello", 5, NULL, &queued, &dropped);
+    weft_room_send(&r, &(struct weft_letter){
+                             .opcode = WEFT_TEXT, .data = "hello",
+                             .len = 5 },
+                         &queued, &dropped);
     turns(w, 4);
     take_all(&s);
     take_all(&c);

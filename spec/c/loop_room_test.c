@@ -17,8 +17,10 @@ tell(struct weft_room *r, const char *text, const struct weft_link *except)
 {
     struct sent s;
 
-    CHECK(weft_room_send(r, WEFT_TEXT, text, strlen(text), except, &s.queued,
-                         &s.dropped)
+    CHECK(weft_room_send(r, &(struct weft_letter){
+                             .opcode = WEFT_TEXT, .data = text,
+                             .len = strlen(text), .except = except },
+                         &s.queued, &s.dropped)
           == WEFT_OK);
     return s;
 }
@@ -130,8 +132,10 @@ long_messages_are_shared(struct world *w)
     size_t queued, dropped;
 
     party_begins(&p, w, WEFT_FULL_CLOSE);
-    CHECK(weft_room_send(&p.r, WEFT_BINARY, big, size, NULL, &queued,
-                         &dropped)
+    CHECK(weft_room_send(&p.r, &(struct weft_letter){
+                             .opcode = WEFT_BINARY, .data = big,
+                             .len = size },
+                         &queued, &dropped)
           == WEFT_OK);
     CHECK(queued == 2 && dropped == 0);
     CHECK(p.s1.session.out.count == 1 && p.s2.session.out.count == 1);
@@ -173,8 +177,10 @@ a_burst_makes_nobody_slow(struct world *w)
     weft_room_init(&r, WEFT_FULL_CLOSE);
     CHECK(weft_room_join(&r, &s) == WEFT_OK);
     for (int i = 0; i < 60; i++) {
-        CHECK(weft_room_send(&r, WEFT_BINARY, text.data, text.len, NULL,
-                             &queued, &dropped)
+        CHECK(weft_room_send(&r, &(struct weft_letter){
+                             .opcode = WEFT_BINARY, .data = text.data,
+                             .len = text.len },
+                         &queued, &dropped)
               == WEFT_OK);
         CHECK(queued == 1 && dropped == 0);
     }
@@ -199,8 +205,10 @@ a_slow_one_is_left_behind(struct world *w, enum weft_on_full on_full)
     serve_open(w, &slow, &peer);
     CHECK(weft_room_join(&p.r, &slow) == WEFT_OK);
     while (got < 2000 && dropped == 0) {
-        weft_room_send(&p.r, WEFT_BINARY, text.data, text.len, NULL, &queued,
-                       &dropped);
+        weft_room_send(&p.r, &(struct weft_letter){
+                             .opcode = WEFT_BINARY, .data = text.data,
+                             .len = text.len },
+                         &queued, &dropped);
         turn(w, 0);
         while (hears_bytes(&p.c1, long_text, sizeof(long_text)))
             got++;
@@ -209,8 +217,10 @@ a_slow_one_is_left_behind(struct world *w, enum weft_on_full on_full)
     }
     CHECK(queued == 2 && dropped == 1 && got > 30 && got < 2000);
     CHECK(weft_link_is_open(&slow) == (on_full == WEFT_FULL_DROP));
-    weft_room_send(&p.r, WEFT_BINARY, text.data, text.len, NULL, &queued,
-                   &dropped);
+    weft_room_send(&p.r, &(struct weft_letter){
+                             .opcode = WEFT_BINARY, .data = text.data,
+                             .len = text.len },
+                         &queued, &dropped);
     CHECK(queued == 2 && dropped == (on_full == WEFT_FULL_DROP));
     for (int i = 0; i < 200; i++) {
         raw_receive(&peer);

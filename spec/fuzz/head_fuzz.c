@@ -155,18 +155,20 @@ check_accept(const struct weft_http_head *request, const char *bytes)
                                            "sec-websocket-key");
     struct weft_client_request r = { .protocols = names, .protocol_count = 2,
                                      .key = key.data };
+    struct weft_deflate_agreed deflate = { .on = false };
     struct weft_span none = { "", 0 };
     struct weft_buf out = { 0 };
     struct weft_http_head h;
     struct weft_refusal why;
 
     DEMAND(weft_handshake_accept(&out, request, bytes,
-                                 chosen >= 0 ? names[chosen] : none,
+                                 chosen >= 0 ? names[chosen] : none, &deflate,
                                  none) == WEFT_OK);
     bytes = (const char *)weft_buf_head(&out);
     weft_http_init(&h, WEFT_HTTP_RESPONSE, 16384, 100);
     DEMAND(weft_http_read(&h, bytes, weft_buf_len(&out)) == WEFT_OK);
-    DEMAND(weft_handshake_verify(&h, bytes, &r, &agreed, &why) == WEFT_OK);
+    DEMAND(weft_handshake_verify(&h, bytes, &r, &agreed, &deflate, &why) ==
+           WEFT_OK);
     DEMAND(agreed == chosen);
     weft_http_deinit(&h);
     weft_buf_deinit(&out);
@@ -217,11 +219,13 @@ check_response(const struct weft_http_head *h, const char *bytes)
 {
     struct weft_client_request r = { .protocols = names, .protocol_count = 2,
                                      .key = "dGhlIHNhbXBsZSBub25jZQ==" };
+    struct weft_deflate_agreed deflate;
     struct weft_refusal why = { 0 };
     int protocol;
 
-    if (weft_handshake_verify(h, bytes, &r, &protocol, &why) == WEFT_OK)
-        DEMAND(h->status == 101 && protocol < 2);
+    if (weft_handshake_verify(h, bytes, &r, &protocol, &deflate, &why) ==
+        WEFT_OK)
+        DEMAND(h->status == 101 && protocol < 2 && !deflate.on);
     else
         DEMAND(why.status == h->status && strlen(why.why) > 0);
 }

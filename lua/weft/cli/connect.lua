@@ -19,6 +19,7 @@ the close code and cause go to stderr.
   -H 'Name: value'     a header of the request; may be repeated
   --protocol NAME      offer this subprotocol; may be repeated
   --binary             send binary messages instead of text
+  --no-compression     do not offer to compress messages
   --user NAME[:PASSWORD]
                        Basic authentication; without a password here it is
                        WEFT_PASSWORD in the environment or asked for
@@ -73,6 +74,7 @@ connect.options = {
   ["-H"] = { key = "headers", value = header, expected = "'Name: value'", list = true },
   ["--protocol"] = { key = "protocols", value = token, expected = "a name", list = true },
   ["--binary"] = { key = "binary" },
+  ["--no-compression"] = { key = "plain" },
   ["--user"] = { key = "user", value = user, expected = "NAME or NAME:PASSWORD" },
   ["--redirects"] = { key = "redirects", value = whole, expected = "a number" },
   ["--proxy"] = { key = "proxy", value = proxy, expected = "a URL or off" },
@@ -113,6 +115,7 @@ local function request_options(options)
     redirects = options.redirects,
     proxy = options.proxy,
     unix = options.unix,
+    compression = not options.plain,
   }
   take_headers(request, options.headers)
   if options.key and not options.cert then

@@ -15,6 +15,9 @@ An echo server; it prints the URL it listens on. SIGINT or SIGTERM ends it.
   --cert FILE          wss, with this certificate (a chain, its own one first)
   --key FILE           its key, if that is not in the same file; the passphrase
                        of an encrypted one is WEFT_PASSPHRASE in the environment
+  --compression        compress messages (permessage-deflate) for clients that
+                       offer it, each message by itself
+  --sliding            with it: keep the window from one message to the next
   --max-message BYTES  the longest message (1048576)
   --max-fragments N    the most frames of a message (1024)
   --ping-interval S    seconds between keepalive pings (20), or off
@@ -54,8 +57,8 @@ echo.options = {
   ["--tls-self-signed"] = { key = "self_signed" },
   ["--cert"] = { key = "cert", value = text, expected = "a file" },
   ["--key"] = { key = "key", value = text, expected = "a file" },
-  ["--compression"] = { later = true },
-  ["--sliding"] = { later = true },
+  ["--compression"] = { key = "compression" },
+  ["--sliding"] = { key = "sliding" },
   ["--workers"] = { later = true },
 }
 
@@ -74,12 +77,25 @@ local function take_tls(options)
   end
 end
 
+-- The same for compression.
+local function take_compression(options)
+  local sliding = options.sliding
+  options.sliding = nil
+  if sliding and not options.compression then
+    return "--sliding goes with --compression"
+  elseif sliding then
+    options.compression = {
+      server_no_context_takeover = false, client_no_context_takeover = false,
+    }
+  end
+end
+
 --- Serves until a signal comes.
 ---@param weft weft
 ---@param options table for weft.listen
 ---@return integer status
 function echo.run(weft, options)
-  local mistake = take_tls(options)
+  local mistake = take_tls(options) or take_compression(options)
   if options.unix and (options.host or options.port) then
     mistake = "--unix goes without --host and --port"
   end

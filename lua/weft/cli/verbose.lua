@@ -75,6 +75,7 @@ function verbose.opened(write, ws, seconds, option)
   end
   tell_response(tell, ws.response)
   tell("* subprotocol: ", ws.protocol or "none")
+  tell("* extensions: ", ws.extensions ~= "" and ws.extensions or "none")
   tell(("* open after %.1f ms"):format(seconds * 1000))
 end
 

@@ -7,6 +7,7 @@
 --- again.  Functions that may wait follow the rules of "Where calls may wait".
 
 ---@class weft.core
+---@field compression boolean whether this build can compress: it has zlib
 local core = {}
 
 --- Seconds of the monotonic clock.
@@ -96,7 +97,11 @@ function core.fd(loop) end
 --- max_message max_frame max_fragments max_header max_headers
 --- handshake_timeout idle_timeout close_timeout write_timeout ping_interval
 --- ping_timeout send_buffer receive_buffer (numbers, math.huge for none;
---- ping_interval math.huge turns it off) nodelay (boolean).
+--- ping_interval math.huge turns it off) nodelay (boolean); compression (false
+--- or nil, or what compression.lua makes of the option: level, mem_level (0: as
+--- fits), threshold, server_max_window_bits, client_max_window_bits and
+--- window_bits (our own window, when it is kept) are numbers,
+--- server_no_context_takeover and client_no_context_takeover booleans).
 ---@param options table
 ---@return userdata config
 function core.config(options) end
@@ -204,7 +209,7 @@ function core.room(loop, on_full) end
 
 --- weft.protocol: role is "client" or "server"; options, all in one flat
 --- table: max_message max_frame max_fragments max_header max_headers (numbers,
---- math.huge for none); for a client: target host_header origin user_agent
+--- math.huge for none) and compression as in config; for a client: target host_header origin user_agent
 --- protocols headers as in connect; for a server: protocols (list), origins
 --- (list, { "*" } for any, or nil for the same host), headers (lines).  Other
 --- names are ignored.  See types/protocol.lua.

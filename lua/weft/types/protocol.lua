@@ -14,14 +14,15 @@
 ---@class weft.Protocol
 ---@field state "connecting"|"open"|"closing"|"closed"
 ---@field protocol? string the subprotocol agreed on
+---@field extensions string those agreed on, as ws.extensions; "" for none
 ---@field close_code? integer once closed, the peer's: 1005 if it gave none, 1006 if no close frame came
 ---@field close_reason? string once closed, the peer's
 local Protocol = {}
 
 --- `type` says what it is:
----   "open"    the handshake is complete: `protocol`, `headers`, and `method`
----             and `target` of the request or `status` and `reason` of the
----             response
+---   "open"    the handshake is complete: `protocol`, `extensions`, `headers`,
+---             and `method` and `target` of the request or `status` and
+---             `reason` of the response
 ---   "text", "binary"  a message: `data`
 ---   "ping", "pong"    a ping was answered already: `data`
 ---   "close"   the peer's close frame, answered already: `code` (1005 if it
@@ -36,6 +37,7 @@ local Protocol = {}
 ---@field reason? string
 ---@field message? string
 ---@field protocol? string
+---@field extensions? string
 ---@field method? string
 ---@field target? string as it was sent
 ---@field status? integer
@@ -61,7 +63,7 @@ function Protocol:output() end
 
 --- Queues a message. Text must be UTF-8.
 ---@param message string
----@param kind? "text"|"binary" "text"
+---@param kind? "text"|"binary"|weft.SendOptions "text"; of the options, kind and compress
 ---@return boolean|nil ok
 ---@return "closed"|"connecting"|nil word
 ---@return integer? code with "closed"

@@ -5,6 +5,12 @@
 --- What a message is.
 ---@alias weft.Kind "text"|"binary"
 
+--- How a message is sent, where its kind alone does not say it.
+---@class weft.SendOptions
+---@field kind? weft.Kind ("text")
+---@field timeout? number seconds (no limit); for ws:send alone
+---@field compress? boolean false: send it as it is, though compression was agreed on, since it is compressed already (true)
+
 --- Why a connection ended.
 ---@alias weft.Cause
 ---| "peer" its close frame
@@ -63,6 +69,30 @@
 ---@field receive_buffer? integer bytes read ahead of the handler (64 KiB)
 ---@field nodelay? boolean TCP_NODELAY (true)
 ---@field protocols? string[] subprotocols, in order of preference
+---@field compression? boolean|weft.Compression permessage-deflate: whether a client offers it (true), whether a server takes it (false)
+
+--- How messages are compressed (RFC 7692): the option `compression`, where true
+--- does not say enough; `{}` is the same as true. What it costs and saves is in
+--- [a page of its own](compression.md).
+---
+--- A side with context takeover keeps its window from one message to the next, so
+--- that they compress better, and keeps memory for it. On a server neither side
+--- has it unless a field says `false`; a client demands nothing and keeps what the
+--- server allows.
+---
+--- On a server the fields are what it keeps to, and what it asks of clients;
+--- client_max_window_bits can be asked only of those that have offered it. A
+--- client may ask for less in either direction, and gets it. On a client the
+--- fields are what it asks for; a server that agrees on compression but not on
+--- what was asked of itself fails the handshake.
+---@class weft.Compression
+---@field level? integer from 0, nothing but wrapped, over 1, fast, to 9, small (6)
+---@field mem_level? integer zlib's memory for compressing, from 1 to 9 (8; with context takeover 5)
+---@field threshold? integer messages shorter than so many bytes go as they are (512)
+---@field server_no_context_takeover? boolean whether the server starts each message with an empty window (a server: true; a client: false, as the server likes)
+---@field client_no_context_takeover? boolean whether the client does (the same)
+---@field server_max_window_bits? integer the server's window is at most 2 to the power of so many bytes, from 8 to 15 (15; on a server that keeps it 12)
+---@field client_max_window_bits? integer the client's (15; on a server that lets clients keep it 12; a client of its own accord keeps at most 12)
 
 --- A certificate and its key, in PEM: names of files, or their text.
 ---@class weft.Identity
@@ -169,6 +199,7 @@
 ---@field max_fragments? integer
 ---@field max_header? integer
 ---@field max_headers? integer
+---@field compression? boolean|weft.Compression (true)
 
 --- Options of weft.protocol.server.
 ---@class weft.ProtocolServerOptions
@@ -180,6 +211,7 @@
 ---@field max_fragments? integer
 ---@field max_header? integer
 ---@field max_headers? integer
+---@field compression? boolean|weft.Compression (false)
 
 --- How a connection is encrypted: ws.tls.
 --- It is read from the connection when you first ask, and kept then; of one that
@@ -214,7 +246,7 @@
 ---@field remote_port integer|nil nil on a Unix-domain socket
 ---@field tls weft.Tls|nil how it is encrypted; nil when it is not
 ---@field protocol string|nil the subprotocol agreed on
----@field extensions string those agreed on: always "" in this version
+---@field extensions string those agreed on: "permessage-deflate; server_no_context_takeover", say, or "" for none
 ---@field state "connecting"|"open"|"closing"|"closed"
 ---@field buffered integer bytes that the kernel has not taken
 ---@field close_code integer|nil the peer's close frame; 1005 without a code, 1006 when none came
@@ -241,9 +273,10 @@ function Connection:messages() end
 
 --- Sends a message, whole. Waits, first come first served, until the backlog is
 --- at most send_buffer, then queues it; messages leave in order. Text that is
---- not UTF-8 raises.
+--- not UTF-8 raises. With a table instead of the kind:
+--- `ws:send(png, { kind = "binary", timeout = 5, compress = false })`.
 ---@param message string
----@param kind? weft.Kind ("text")
+---@param kind? weft.Kind|weft.SendOptions ("text")
 ---@param timeout? number seconds (no limit)
 ---@return boolean|nil ok
 ---@return "timeout"|"closed"|"connecting"|"cancelled"|nil word
@@ -253,7 +286,7 @@ function Connection:send(message, kind, timeout) end
 
 --- As send, but never waits: nil, "full" above the mark.
 ---@param message string
----@param kind? weft.Kind ("text")
+---@param kind? weft.Kind|weft.SendOptions ("text")
 ---@return boolean|nil ok
 ---@return "full"|"closed"|"connecting"|nil word
 ---@return integer? code with "closed"
@@ -275,7 +308,7 @@ function Connection:flush(timeout) end
 function Connection:chunks() end
 
 --- Sends one message piece by piece. Other sends wait meanwhile.
----@param kind? weft.Kind ("text")
+---@param kind? weft.Kind|weft.SendOptions ("text")
 ---@return weft.Writer|nil writer
 ---@return "closed"|nil word
 ---@return integer? code with "closed"
@@ -397,7 +430,7 @@ function Room:leave(ws) end
 
 --- Sends to every member. Never waits: a slow member never holds up the others.
 ---@param message string
----@param kind? weft.Kind ("text")
+---@param kind? weft.Kind|weft.SendOptions ("text")
 ---@param except? weft.Connection one that does not get it
 ---@return integer queued
 ---@return integer dropped members whose output was above its mark
