@@ -1,8 +1,9 @@
 // A real browser as the peer: two pages chat through the demo's server, and a
 // page's own WebSocket talks to the weft server of the other peers, plain and
-// over TLS with a certificate that nobody has to trust.
+// over TLS with a certificate that nobody has to trust; and to two of
+// deflate_server.lua, whose windows are shared and sliding.
 //
-//   node spec/interop/chromium.js CHAT_URL SCREENSHOT_FOLDER SERVER_URL...
+//   node spec/interop/chromium.js CHAT_URL SCREENSHOT_FOLDER SHARED_URL SLIDING_URL SERVER_URL...
 'use strict';
 const assert = require('assert');
 const { execSync } = require('child_process');
@@ -10,7 +11,7 @@ const path = require('path');
 const { chromium } = require('playwright-core');
 const { check, report } = require('./check');
 
-const [chat, folder, ...servers] = process.argv.slice(2);
+const [chat, folder, shared, sliding, ...servers] = process.argv.slice(2);
 
 function browserPath() {
   const names = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -135,6 +136,7 @@ function inPage(page, url, protocols, steps) {
     ws.onopen = () => {
       seen.opened = true;
       seen.protocol = ws.protocol;
+      seen.extensions = ws.extensions;
       for (const { text, bytes, close } of steps) {
         if (text !== undefined) ws.send('w'.repeat(text));
         if (bytes !== undefined) ws.send(Uint8Array.from({ length: bytes }, (_, i) => i * 7));
@@ -210,6 +212,44 @@ async function talking(browser, server) {
   });
 }
 
+async function compressing(browser, server, windows, extensions) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const sizes = [0, 1, 125, 126, 127, 511, 512, 65535, 65536, 1024 * 1024, 0, 0, 65536];
+  await page.goto(server.replace('ws', 'http') + '/');
+
+  for (const path of ['/echo', '/fragments', '/chunks', '/mixed']) {
+    for (const [kind, step] of [['text', 'text'], ['binary', 'bytes']]) {
+      await check(`${windows} windows, ${path.slice(1)}: ${kind} of every size comes back`, async () => {
+        const seen = await inPage(page, server + path, [], sizes.map((size) => ({ [step]: size })));
+        assert.strictEqual(seen.extensions, extensions);
+        assert.deepStrictEqual(seen.messages.map((m) => m.size), sizes);
+        if (path !== '/chunks') assert.ok(seen.messages.every((m) => m.right && m.kind === kind));
+        assert.deepStrictEqual([seen.code, seen.clean], [4003, true]);
+      });
+    }
+  }
+
+  await check(`${windows} windows: what does not compress comes back`, async () => {
+    const same = await page.evaluate(async (url) => {
+      const ws = new WebSocket(url);
+      ws.binaryType = 'arraybuffer';
+      await new Promise((resolve) => { ws.onopen = resolve; });
+      const noise = crypto.getRandomValues(new Uint8Array(50000));
+      const same = [];
+      for (let turn = 0; turn < 5; turn++) {
+        ws.send(noise);
+        const { data } = await new Promise((resolve) => { ws.onmessage = resolve; });
+        const got = new Uint8Array(data);
+        same.push(got.length === noise.length && got.every((value, i) => value === noise[i]));
+      }
+      ws.close();
+      return same;
+    }, server + '/echo');
+    assert.deepStrictEqual(same, [true, true, true, true, true]);
+  });
+}
+
 async function main() {
   const browser = await chromium.launch({
     executablePath: browserPath(),
@@ -221,6 +261,10 @@ async function main() {
   console.log(`Chromium ${browser.version()}`);
   await chatting(browser);
   for (const server of servers) await talking(browser, server);
+  await compressing(browser, shared, 'shared',
+    'permessage-deflate; server_no_context_takeover; client_no_context_takeover');
+  await compressing(browser, sliding, 'sliding',
+    'permessage-deflate; server_max_window_bits=12; client_max_window_bits=12');
   await browser.close();
   report();
 }
