@@ -94,7 +94,8 @@ static bool
 prepare(struct client *c, const struct client_target *to,
         struct weft_random *random)
 {
-    struct weft_client_request request = { .target = weft_http_text("/") };
+    struct weft_client_request request = { .target = weft_http_text("/"),
+                                           .deflate = to->deflate };
     char host[64];
 
     snprintf(host, sizeof(host), "%s:%u", to->host, (unsigned)to->port);
@@ -161,6 +162,9 @@ listen_to(struct client *c, int flags, const char **why)
                                          : weft_status_text(rc), why);
     if (weft_opening_rest(o).len > 0)
         return fail(c, "the server speaks first", why);
+    if (o->request.deflate.on && !o->agreed.on)
+        return fail(c, "the server does not compress", why);
+    c->agreed = o->agreed;
     return 1;
 }
 

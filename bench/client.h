@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/crypto.h"
+#include "proto/deflate_offer.h"
 #include "wire.h"
 
 struct weft_opening;
@@ -18,11 +19,14 @@ struct client_target {
     uint16_t port;
     bool raw;         /* no handshake: frames from the first byte on */
     struct weft_tls_context *tls; /* NULL: without */
+    struct weft_deflate_options deflate; /* where it is on, the server must
+                                            agree to it */
 };
 
 struct client {
     struct wire wire; /* without Nagle's delay */
     struct weft_opening *opening; /* until it is open */
+    struct weft_deflate_agreed agreed;
 };
 
 /*

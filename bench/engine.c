@@ -20,6 +20,7 @@ enum {
     BATCH = 256,        /* events of one epoll_wait */
     ARENA = 256 * 1024, /* bytes of one receive */
     PATIENCE = 10,      /* seconds without an echo */
+    RSV1 = 4,           /* the bit of a message that is compressed */
 };
 
 /*
@@ -27,8 +28,8 @@ enum {
  * lies in one piece from wherever a connection stands in the first half.
  */
 struct block {
+    struct message message;
     uint8_t *bytes;
-    uint8_t *payload;
     size_t frame, half; /* bytes of one frame, of `depth` frames */
 };
 
@@ -49,6 +50,9 @@ struct conn {
     uint64_t frame_at;  /* payload bytes of this frame that have come */
     uint64_t len;       /* of the message, this frame included */
     bool in_payload;
+    struct weft_deflate *deflate; /* NULL: without */
+    bool compressed;    /* this message is */
+    size_t inflated;    /* bytes that came out of it, while they are looked at */
     uint8_t control[WEFT_CONTROL_MAX];
 
     /* the messages outstanding: when each was sent, a ring */
@@ -67,6 +71,9 @@ struct run {
     enum phase phase;
     uint64_t begin, last; /* when it began; when the last echo came */
     uint64_t started, echoes; /* messages */
+    uint64_t carried; /* bytes of the echoes' frames */
+    struct weft_deflate_pool pool;
+    struct weft_deflate_agreed agreed;
     struct meter_sample from, to;
     struct histogram latency;
 };
@@ -83,39 +90,18 @@ allocate(size_t count, size_t size)
 
 /* Sending -------------------------------------------------------------------*/
 
-/* Text is letters; binary is any byte. */
-static void
-fill(uint8_t *bytes, size_t len, bool binary)
-{
-    uint32_t x = 1;
-
-    for (size_t i = 0; i < len; i++) {
-        x = x * 1664525u + 1013904223u;
-        bytes[i] = (uint8_t)(binary ? x >> 24 : 'a' + (x >> 24) % 26);
-    }
-}
-
 /* Each frame of the block has a key of its own. */
 static void
-write_block(struct block *b, const struct plan *p, struct weft_random *random)
+write_block(struct block *b, const struct plan *p,
+            const struct weft_deflate_agreed *agreed,
+            struct weft_random *random)
 {
-    struct weft_frame f = { .fin = true, .masked = true, .len = p->size,
-                            .opcode = p->binary ? WEFT_BINARY : WEFT_TEXT };
-    uint8_t head[WEFT_FRAME_HEAD_MAX];
-    size_t at;
-
-    b->frame = weft_frame_write(&f, head) + p->size;
+    message_init(&b->message, p->kind, p->size, agreed);
+    b->frame = message_frame_len(&b->message);
     b->half = b->frame * p->depth;
-    b->payload = allocate(p->size + 1, 1);
     b->bytes = allocate(b->half, 2);
-    fill(b->payload, p->size, p->binary);
-    for (unsigned i = 0; i < p->depth; i++) {
-        if (weft_random_bytes(random, f.key, sizeof(f.key)) != WEFT_OK)
-            program_fail("no random bytes");
-        at = i * b->frame;
-        at += weft_frame_write(&f, b->bytes + at);
-        weft_mask_copy(b->bytes + at, b->payload, p->size, f.key, 0);
-    }
+    for (unsigned i = 0; i < p->depth; i++)
+        message_frame(&b->message, random, b->bytes + i * b->frame);
     memcpy(b->bytes + b->half, b->bytes, b->half);
 }
 
@@ -203,10 +189,13 @@ take_message(struct run *r, struct conn *c, uint64_t now)
 {
     if (c->count == 0)
         program_fail("an echo of nothing");
-    if (c->len != r->plan->size)
+    if (c->compressed && r->phase == WARMING)
+        message_compare_end(&r->block.message, c->deflate, c->inflated);
+    if (!c->compressed && c->len != r->plan->size)
         program_fail("an echo of %llu bytes", (unsigned long long)c->len);
     c->inside = false;
     r->echoes++;
+    r->carried += c->len;
     r->last = now;
     if (r->phase == MEASURING)
         histogram_add(&r->latency, now - c->sent[c->first]);
@@ -236,15 +225,21 @@ static void
 begin_frame(struct run *r, struct conn *c)
 {
     const struct weft_frame *f = &c->frame;
-    uint8_t opcode = r->plan->binary ? WEFT_BINARY : WEFT_TEXT;
+    uint8_t opcode = message_opcode(&r->block.message);
+    bool first = f->opcode < WEFT_CLOSE && !c->inside;
 
-    if (f->reserved != 0 || f->masked != r->plan->to.raw)
+    if ((f->reserved & ~(first && c->deflate != NULL ? RSV1 : 0)) != 0
+        || f->masked != r->plan->to.raw)
         program_fail("a frame with the wrong bits");
     if (f->opcode < WEFT_CLOSE) {
         if (f->opcode != (c->inside ? WEFT_CONTINUATION : opcode))
             program_fail("an echo with opcode %u", (unsigned)f->opcode);
         c->len = (c->inside ? c->len : 0) + f->len;
         c->inside = true;
+        if (first) {
+            c->compressed = f->reserved == RSV1;
+            c->inflated = 0;
+        }
     }
     c->frame_at = 0;
     c->in_payload = true;
@@ -264,6 +259,7 @@ end_frame(struct run *r, struct conn *c, uint64_t now)
 static void
 check_payload(struct run *r, struct conn *c, uint8_t *bytes, size_t n)
 {
+    const struct message *m = &r->block.message;
     uint64_t at = c->len - c->frame.len + c->frame_at;
 
     if (c->frame.opcode >= WEFT_CLOSE) {
@@ -271,8 +267,9 @@ check_payload(struct run *r, struct conn *c, uint8_t *bytes, size_t n)
     } else if (r->phase == WARMING) {
         if (c->frame.masked)
             weft_mask(bytes, n, c->frame.key, c->frame_at);
-        if (at + n > r->plan->size
-            || memcmp(bytes, r->block.payload + at, n) != 0)
+        if (c->compressed)
+            message_compare(m, c->deflate, bytes, n, &c->inflated);
+        else if (at + n > m->size || memcmp(bytes, m->payload + at, n) != 0)
             program_fail("an echo that differs from what was sent");
     }
 }
@@ -392,6 +389,13 @@ open_all(struct run *r, struct weft_random *random)
         if (client_open(&client, &p->to, random, &why) < 0)
             program_fail("%s:%u: %s", p->to.host, (unsigned)p->to.port, why);
         c->wire = client.wire;
+        r->agreed = client.agreed;
+        if (client.agreed.on) {
+            c->deflate = weft_deflate_new(false, &p->to.deflate,
+                                          &client.agreed, &r->pool);
+            if (c->deflate == NULL)
+                program_fail("out of memory");
+        }
         if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->wire.fd, &event) < 0)
             program_fail("epoll_ctl: %s", strerror(errno));
     }
@@ -419,15 +423,18 @@ static struct report
 sum_up(const struct run *r)
 {
     const struct weft_tls *tls = r->conns[0].wire.tls;
-
-    return (struct report){
+    struct report s = {
         .use = meter_between(&r->from, &r->to),
         .p50 = (double)histogram_percentile(&r->latency, 0.5) / 1e3,
         .p99 = (double)histogram_percentile(&r->latency, 0.99) / 1e3,
         .p999 = (double)histogram_percentile(&r->latency, 0.999) / 1e3,
         .tls_version = tls != NULL ? weft_tls_version(tls) : "",
         .tls_cipher = tls != NULL ? weft_tls_cipher(tls) : "",
+        .carried = (double)r->carried / (double)r->echoes,
     };
+
+    weft_deflate_answer(&r->agreed, s.deflate);
+    return s;
 }
 
 struct report
@@ -445,8 +452,8 @@ engine_run(const struct plan *p)
     r.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (r.epoll < 0)
         program_fail("epoll_create1: %s", strerror(errno));
-    write_block(&r.block, p, &random);
     open_all(&r, &random);
+    write_block(&r.block, p, &r.agreed, &random);
     run(&r);
     return sum_up(&r);
 }

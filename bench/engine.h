@@ -5,7 +5,8 @@
  * It has to be cheaper than any server.  So what it sends is written and
  * masked once, frames behind each other in one block that all connections send
  * from; and of what comes it reads the frame heads alone.  The payload is
- * compared byte by byte in the warm-up only.  Latency is from the send of a
+ * compared byte by byte in the warm-up only; where it is compressed, it is
+ * inflated then.  Latency is from the send of a
  * message to the receive of its last byte, including the wait behind those
  * before it.
  *
@@ -21,6 +22,7 @@
 #include <sys/types.h>
 
 #include "client.h"
+#include "message.h"
 #include "meter.h"
 
 /* What is asked for. */
@@ -28,7 +30,7 @@ struct plan {
     struct client_target to;
     unsigned connections, depth; /* depth: messages outstanding on each */
     size_t size;                 /* bytes of a message */
-    bool binary;
+    enum message_kind kind;
     double seconds, warmup;
     uint64_t messages;           /* 0: by time; else so many, no warm-up */
     pid_t server;                /* whose CPU time is reported; 0: nobody's */
@@ -39,6 +41,8 @@ struct report {
     struct meter_report use;
     double p50, p99, p999; /* latency, microseconds */
     const char *tls_version, *tls_cipher; /* "" without */
+    char deflate[WEFT_DEFLATE_TEXT];      /* "" without */
+    double carried;                       /* bytes of an echo, in its frames */
 };
 
 struct report engine_run(const struct plan *plan);

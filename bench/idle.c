@@ -1,7 +1,10 @@
 /*
  * What a connection that says nothing costs its server.
  *
- *     idle [--connections N] [--raw] [--tls] [--json] PORT PID
+ *     idle [--connections N] [--raw] [--tls] [--deflate] [--echo] [--json] PORT PID
+ *
+ * --deflate: connections that agree to compress.  --echo: each has had 4 KiB of
+ * JSON echoed, before it falls silent.
  *
  * Opens a tenth of N (5000) connections, waits, reads the resident memory of
  * the process PID, opens the others, waits, and reads it again: the difference
@@ -19,10 +22,19 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "message.h"
 #include "process.h"
 #include "program.h"
+#include "proto/frame.h"
 
 enum { SETTLE = 2 }; /* seconds */
+
+/* What connections do. */
+struct plan {
+    struct client_target to;
+    unsigned count;
+    bool echo; /* each has a message echoed first */
+};
 
 struct sample {
     uint64_t time;
@@ -39,33 +51,80 @@ look(pid_t pid)
     return s;
 }
 
+/* Reads a frame and forgets it, but that it is a whole message. */
+static void
+read_echo(struct wire *w)
+{
+    uint8_t bytes[16384];
+    enum weft_status rc = WEFT_MORE;
+    struct weft_frame f;
+    size_t len = 0, head;
+
+    while (rc == WEFT_MORE || len < head + f.len) {
+        long n = wire_receive(w, bytes + len, sizeof(bytes) - len, 0);
+
+        if (n <= 0)
+            program_fail("no echo: %s", n < 0 ? wire_why(w, n) : "closed");
+        len += (size_t)n;
+        rc = weft_frame_read(&f, bytes, len, &head);
+        if (rc < 0 || (rc == WEFT_OK && (!f.fin || f.opcode >= WEFT_CLOSE
+                                         || head + f.len > sizeof(bytes))))
+            program_fail("an echo that is not one frame");
+    }
+}
+
+/* A server's connections agree alike: the message is made for the first. */
+static void
+have_echoed(struct wire *w, const struct weft_deflate_agreed *agreed,
+            struct weft_random *random)
+{
+    static struct message message;
+    uint8_t frame[16384];
+    size_t len, at = 0;
+
+    if (message.payload == NULL)
+        message_init(&message, MESSAGE_RECORDS, 4096, agreed);
+    len = message_frame_len(&message);
+    message_frame(&message, random, frame);
+    while (at < len) {
+        long n = wire_send(w, frame + at, len - at, 0);
+
+        if (n < 0)
+            program_fail("send: %s", wire_why(w, n));
+        at += (size_t)n;
+    }
+    read_echo(w);
+}
+
 /* Opened and forgotten: they stay until this process ends. */
 static void
-open_some(const struct client_target *to, unsigned count,
-          struct weft_random *random)
+open_some(const struct plan *p, unsigned count, struct weft_random *random)
 {
     struct client c;
     const char *why;
 
-    for (unsigned i = 0; i < count; i++)
-        if (client_open(&c, to, random, &why) < 0)
+    for (unsigned i = 0; i < count; i++) {
+        if (client_open(&c, &p->to, random, &why) < 0)
             program_fail("connection %u: %s", i + 1, why);
+        if (p->echo)
+            have_echoed(&c.wire, &c.agreed, random);
+    }
 }
 
 static void
-measure(const struct client_target *to, unsigned count, pid_t pid, bool json)
+measure(const struct plan *p, pid_t pid, bool json)
 {
     static struct weft_random random;
     struct sample few, opened, many;
-    unsigned others = count - count / 10;
+    unsigned count = p->count, others = count - count / 10;
     uint64_t begin;
     double each, rate, cpu;
 
-    open_some(to, count / 10, &random);
+    open_some(p, count / 10, &random);
     sleep(SETTLE);
     few = look(pid);
     begin = process_now();
-    open_some(to, others, &random);
+    open_some(p, others, &random);
     opened = look(pid);
     sleep(SETTLE);
     many = look(pid);
@@ -73,10 +132,11 @@ measure(const struct client_target *to, unsigned count, pid_t pid, bool json)
     rate = others / ((double)(opened.time - begin) / 1e9);
     cpu = (opened.cpu - few.cpu) * 1e6 / others;
     printf(json ? "{\"connections\":%u,\"bytes\":%.0f,\"opened\":%.0f,"
-                  "\"open_us\":%.1f,\"rss\":%.0f}\n"
+                  "\"open_us\":%.1f,\"rss\":%.0f,\"echoed\":%d}\n"
                 : "%u connections: %.0f resident bytes each, %.0f opened a "
-                  "second at %.1f us of CPU each, %.0f resident in all\n",
-           count, each, rate, cpu, many.rss);
+                  "second at %.1f us of CPU each, %.0f resident in all, %d "
+                  "echoed by each\n",
+           count, each, rate, cpu, many.rss, p->echo ? 1 : 0);
 }
 
 int
@@ -86,21 +146,24 @@ main(int argc, char **argv)
         { "connections", required_argument, NULL, 'c' },
         { "raw", no_argument, NULL, 'r' },
         { "tls", no_argument, NULL, 't' },
+        { "deflate", no_argument, NULL, 'd' },
+        { "echo", no_argument, NULL, 'e' },
         { "json", no_argument, NULL, 'j' },
         { 0 },
     };
-    struct client_target to = { .host = "127.0.0.1" };
-    unsigned count = 5000;
+    struct plan p = { .to.host = "127.0.0.1", .count = 5000 };
     bool json = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'c':
-            count = (unsigned)program_number("N", optarg, 10, 60000);
+            p.count = (unsigned)program_number("N", optarg, 10, 60000);
             break;
-        case 'r': to.raw = true; break;
-        case 't': program_use_tls(&to); break;
+        case 'r': p.to.raw = true; break;
+        case 't': program_use_tls(&p.to); break;
+        case 'd': program_use_deflate(&p.to); break;
+        case 'e': p.echo = true; break;
         case 'j': json = true; break;
         default:
             return 2; /* getopt has said why */
@@ -108,12 +171,12 @@ main(int argc, char **argv)
     }
     if (optind != argc - 2)
         program_fail("PORT and PID are needed");
-    if (to.raw && to.tls != NULL)
-        program_fail("--raw goes without --tls");
-    to.port = (uint16_t)program_number("PORT", argv[optind], 1, 65535);
-    if (process_allow_descriptors(count) < 0)
-        program_fail("%u descriptors: %s", count, strerror(errno));
-    measure(&to, count,
-            (pid_t)program_number("PID", argv[optind + 1], 1, 1 << 30), json);
+    if (p.to.raw && (p.to.tls != NULL || p.to.deflate.on || p.echo))
+        program_fail("--raw goes without the others");
+    p.to.port = (uint16_t)program_number("PORT", argv[optind], 1, 65535);
+    if (process_allow_descriptors(p.count) < 0)
+        program_fail("%u descriptors: %s", p.count, strerror(errno));
+    measure(&p, (pid_t)program_number("PID", argv[optind + 1], 1, 1 << 30),
+            json);
     return 0;
 }

@@ -6,6 +6,8 @@
  *
  *     --connections N   (100)        --depth D       (1)
  *     --size S          bytes (64)   --binary        instead of text
+ *     --records         text that is JSON, in which much comes again
+ *     --deflate         compressed, as a browser offers it
  *     --seconds T       (3)          --warmup T      seconds not counted (1)
  *     --messages M      ends after M echoes instead, all counted
  *     --raw             no handshake; the frames come back as they went
@@ -29,12 +31,12 @@ print_json(const struct plan *p, const struct report *s)
     const struct meter_report *u = &s->use;
 
     printf("{\"connections\":%u,\"depth\":%u,\"size\":%zu,\"kind\":\"%s\","
-           "\"tls\":\"%s %s\",\"seconds\":%.3f,\"echoes\":%llu,"
+           "\"tls\":\"%s %s\",\"deflate\":\"%s\",\"carried\":%.0f,\"seconds\":%.3f,\"echoes\":%llu,"
            "\"rate\":%.1f,\"p50\":%.1f,\"p99\":%.1f,\"p999\":%.1f,"
            "\"load\":%.3f,\"server\":%.3f,\"others\":%.3f,"
            "\"server_us\":%.3f}\n",
-           p->connections, p->depth, p->size, p->binary ? "binary" : "text",
-           s->tls_version, s->tls_cipher, u->seconds,
+           p->connections, p->depth, p->size, message_kind_text(p->kind),
+           s->tls_version, s->tls_cipher, s->deflate, s->carried, u->seconds,
            (unsigned long long)u->count, u->rate, s->p50, s->p99, s->p999,
            u->load_cpu, u->server_cpu, u->others_cpu, u->server_each);
 }
@@ -46,13 +48,15 @@ print_sentence(const struct plan *p, const struct report *s)
 
     printf("%zu B %s, %u connections x %u: %.0f echoes/s, latency "
            "%.0f/%.0f/%.0f us (p50/p99/p99.9), load %.0f %% of a core",
-           p->size, p->binary ? "binary" : "text", p->connections, p->depth,
+           p->size, message_kind_text(p->kind), p->connections, p->depth,
            u->rate, s->p50, s->p99, s->p999, u->load_cpu * 100);
     if (u->server_cpu >= 0)
         printf(", server %.0f %%, %.2f us an echo, others %.0f %%",
                u->server_cpu * 100, u->server_each, u->others_cpu * 100);
     if (p->to.tls != NULL)
         printf(", %s, %s", s->tls_version, s->tls_cipher);
+    if (p->to.deflate.on)
+        printf(", %.0f B each on the way back, %s", s->carried, s->deflate);
     printf("\n");
 }
 
@@ -63,6 +67,8 @@ static const struct option options[] = {
     { "depth", required_argument, NULL, 'd' },
     { "size", required_argument, NULL, 's' },
     { "binary", no_argument, NULL, 'b' },
+    { "records", no_argument, NULL, 'R' },
+    { "deflate", no_argument, NULL, 'D' },
     { "seconds", required_argument, NULL, 't' },
     { "warmup", required_argument, NULL, 'w' },
     { "messages", required_argument, NULL, 'm' },
@@ -83,7 +89,9 @@ set_option(struct plan *p, bool *json, int option, const char *value)
         break;
     case 'd': p->depth = (unsigned)program_number("D", value, 1, 4096); break;
     case 's': p->size = (size_t)program_number("S", value, 0, 1 << 28); break;
-    case 'b': p->binary = true; break;
+    case 'b': p->kind = MESSAGE_BINARY; break;
+    case 'R': p->kind = MESSAGE_RECORDS; break;
+    case 'D': program_use_deflate(&p->to); break;
     case 't': p->seconds = program_number("T", value, 0.1, 86400); break;
     case 'w': p->warmup = program_number("T", value, 0, 86400); break;
     case 'm':
@@ -112,8 +120,8 @@ read_plan(int argc, char **argv, bool *json)
         set_option(&p, json, option, optarg);
     if (optind != argc - 1)
         program_fail("one PORT is needed");
-    if (p.to.raw && p.to.tls != NULL)
-        program_fail("--raw goes without --tls");
+    if (p.to.raw && (p.to.tls != NULL || p.to.deflate.on))
+        program_fail("--raw goes without --tls and --deflate");
     p.to.port = (uint16_t)program_number("PORT", argv[optind], 1, 65535);
     return p;
 }

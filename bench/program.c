@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/deflate.h"
+
 void
 program_fail(const char *format, ...)
 {
@@ -41,4 +43,19 @@ program_use_tls(struct client_target *to)
     to->tls = client_tls(&why);
     if (to->tls == NULL)
         program_fail("%s", why);
+}
+
+void
+program_use_deflate(struct client_target *to)
+{
+    if (!weft_deflate_available())
+        program_fail("built without zlib");
+    to->deflate = (struct weft_deflate_options){
+        .on = true,
+        .server_max_window_bits = 15,
+        .client_max_window_bits = 15,
+        .window_bits = 15,
+        .level = -1,
+        .mem_level = 8,
+    };
 }

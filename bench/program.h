@@ -20,4 +20,7 @@ double program_number(const char *name, const char *text, double least,
 /* Makes the target one with TLS, or program_fail(). */
 void program_use_tls(struct client_target *to);
 
+/* Makes the target one that has to compress, or program_fail(). */
+void program_use_deflate(struct client_target *to);
+
 #endif

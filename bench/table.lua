@@ -139,6 +139,17 @@ local function note_limit(scenario)
   end
 end
 
+-- What each server has agreed on and how far it compresses.
+local function note_deflate(scenario)
+  for _, server in ipairs(scenario.servers) do
+    local _, round = next(server.rounds)
+    if round and round.deflate then
+      notes[#notes + 1] = ("%s, %s: echoes of %d B in the frames' %d; %s"):format(
+        scenario.name, server.name, round.size, round.carried, round.deflate)
+    end
+  end
+end
+
 local function print_openings(scenario)
   local what, weft = scenario.what, weft_of(scenario)
   print(("### %s: %s handshakes, %d at once%s\n"):format(scenario.name, what.handshake,
@@ -167,8 +178,9 @@ local function print_openings(scenario)
 end
 
 local function print_idle(scenario)
-  print(("### %s: %d connections that say nothing\n"):format(scenario.name,
-                                                             scenario.what.connections))
+  print(("### %s: %d connections that say nothing%s\n"):format(
+    scenario.name, scenario.what.connections,
+    scenario.what.echoed == 1 and ", after an echo of 4 KiB" or ""))
   row("server", "resident bytes each", "server CPU us to open one", "opened a second",
       "resident KiB in all")
   row("---", "--:", "--:", "--:", "--:")
@@ -193,6 +205,7 @@ for _, scenario in ipairs(scenarios) do
   else
     print_echo(scenario)
     note_limit(scenario)
+    note_deflate(scenario)
   end
 end
 for _, note in ipairs(notes) do

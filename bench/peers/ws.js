@@ -1,16 +1,22 @@
-// An echo server on Node's ws, as its documentation writes one: no
-// compression, messages up to 16 MiB.
+// An echo server on Node's ws, as its documentation writes one: messages up to
+// 16 MiB, no compression.
 //
 //   node ws.js PORT        on 127.0.0.1, until a signal comes
 //
-// With CERT and KEY in the environment, names of PEM files: over TLS.
+// With CERT and KEY in the environment, names of PEM files: over TLS.  With
+// DEFLATE: compressed; "sliding" as ws does it by itself, "alone" without
+// context takeover.
 "use strict";
 
 const fs = require("fs");
 const https = require("https");
 const { WebSocketServer } = require("ws");
 
-const { CERT, KEY } = process.env;
+const { CERT, KEY, DEFLATE } = process.env;
+const compression = {
+  sliding: true,
+  alone: { serverNoContextTakeover: true, clientNoContextTakeover: true },
+};
 const host = "127.0.0.1";
 const port = Number(process.argv.at(-1));
 
@@ -22,7 +28,7 @@ function listenWithTls() {
 
 const server = new WebSocketServer({
   ...(CERT ? { server: listenWithTls() } : { host, port }),
-  perMessageDeflate: false,
+  perMessageDeflate: compression[DEFLATE] || false,
   maxPayload: 16 * 1024 * 1024,
 });
 
