@@ -184,10 +184,12 @@ weft_link_taken(struct weft_link *k)
         return;
     k->from_ahead = false;
     weft_buf_consume(&k->ahead, sizeof(struct entry) + k->event.len);
-    if (weft_buf_len(&k->ahead) == 0)
-        weft_buf_deinit(&k->ahead);
     if (k->input.len > 0 && !is_ahead_full(k))
         weft_list_add(&k->loop->fed, &k->fed); /* there is room for more */
+    if (weft_buf_len(&k->ahead) > 0)
+        return;
+    weft_buf_deinit(&k->ahead);
+    read_again(k); /* nobody may ask for more, but a close may come */
 }
 
 bool

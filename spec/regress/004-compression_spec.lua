@@ -27,3 +27,22 @@ describe("a pong that came behind messages nobody receives yet", function()
     assert.is_truthy(ws.latency)
   end))
 end)
+
+-- With that input used up, reading went on only when somebody asked for one
+-- message more; who had what it wanted and waited for the end did not see it.
+describe("a close frame that came behind messages nobody receives yet", function()
+  it("is seen once they were received, though nobody asks for more", case(function(t)
+    local raw = t:upgrade(t:server { compression = true, receive_buffer = 1000 }, deflate.offering())
+    local ws = t:accepted()
+    local text = ("a"):rep(3000)
+    raw:send(deflate.client.text(deflate.compress(text)):rep(4))
+    t.weft.sleep(0.05)
+    raw:send(frame.client.close(4001))
+    t.weft.sleep(0.05)
+    for _ = 1, 4 do
+      assert.is_true(ws:receive(5) == text)
+      t.weft.sleep(0.01)
+    end
+    assert.same({ n = 3, true, 4001, "" }, table.pack(ws:wait_closed(2)))
+  end))
+end)
