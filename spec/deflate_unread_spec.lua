@@ -16,8 +16,9 @@ local HANDLER = [[
   compression = %s,
   websocket = function(ws)
     gate:take()
+    local zeros = ("\0"):rep(1048576)
     for message in ws:messages() do
-      ws:send(#message .. (message:find "[^%%z]" and " bad" or ""))
+      ws:send(message == zeros and "good" or "bad")
       message = nil
       collectgarbage()
     end
@@ -63,7 +64,7 @@ describe("64 messages of 1 MiB of zeros in one packet", function()
           assert.equal("behind", got.payload)
           pongs = pongs + 1
         else
-          assert.equal(tostring(MIB), got.payload)
+          assert.equal("good", got.payload)
         end
       end
       assert.equal(1, pongs)
