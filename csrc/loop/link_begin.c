@@ -147,6 +147,10 @@ weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
     if (tls != NULL)
         k->tls = weft_tls_new(tls, NULL, 0);
     if (k->opening == NULL || (tls != NULL && k->tls == NULL)) {
+        weft_opening_free(k->opening);
+        weft_tls_free(k->tls);
+        k->opening = NULL;
+        k->tls = NULL;
         weft_sock_close(&fd);
         return WEFT_E_MEMORY;
     }

@@ -124,6 +124,7 @@ enum weft_status
 weft_listener_accept(struct weft_listener *s, struct weft_link *k)
 {
     struct weft_addr from;
+    enum weft_status rc;
     int fd;
 
     if (s->watch.fd < 0)
@@ -141,7 +142,10 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
     s->total++;
     k->listener = s;
     weft_list_add(&s->links, &k->member);
-    return weft_link_serve(k, fd, &from, s->tls);
+    rc = weft_link_serve(k, fd, &from, s->tls);
+    if (k->state == WEFT_LINK_IDLE)
+        weft_listener_forget(s, k); /* it may be accepted into again */
+    return rc;
 }
 
 void

@@ -104,7 +104,7 @@ core_listen(lua_State *L)
 
     if (n > 0)
         return n;
-    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 2);
+    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 3);
     s->listener.watch.fd = -1;
     weft_list_init(&s->waiters);
     weft_list_init(&s->late);
@@ -131,18 +131,24 @@ core_listen(lua_State *L)
     return 1;
 }
 
-/* A connection to accept into; its handler is the server's. */
+/* Pushes a connection to accept into; its handler is the server's.  One that
+ * came to nothing is there for the next: each would be a kilobyte of garbage. */
 static struct weft_ws *
-new_connection(lua_State *L, struct weft_server *s, int server)
+push_connection(lua_State *L, struct weft_server *s, int server)
 {
-    struct weft_ws *ws = weft_ws_new(L, 0, s->instance, s->listener.config,
-                                     WEFT_SERVER);
+    struct weft_ws *ws;
 
+    if (lua_getiuservalue(L, server, 3) == LUA_TUSERDATA)
+        return lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    ws = weft_ws_new(L, 0, s->instance, s->listener.config, WEFT_SERVER);
     lua_getiuservalue(L, server, 1);
     lua_setiuservalue(L, -2, 3);
     lua_pushvalue(L, server);
     lua_setiuservalue(L, -2, 4);
     ws->server = s;
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, server, 3);
     return ws;
 }
 
@@ -150,26 +156,21 @@ void
 weft_server_service(lua_State *L, struct weft_server *s)
 {
     int top = lua_gettop(L);
-    struct weft_ws *ws = NULL;
-    enum weft_status rc;
+    enum weft_status rc = WEFT_OK;
 
     weft_push_anchored(L, s->instance, s);
-    for (int i = 0; i < ACCEPT_MAX; i++) {
-        if (ws == NULL) {
-            lua_settop(L, top + 1);
-            ws = new_connection(L, s, top + 1);
-        }
+    for (int i = 0; i < ACCEPT_MAX && rc != WEFT_MORE; i++) {
+        struct weft_ws *ws = push_connection(L, s, top + 1);
+
         weft_ws_hold(L, ws, top + 2, WEFT_HOLD_OPENING); /* may raise */
         rc = weft_listener_accept(&s->listener, &ws->link);
-        if (rc == WEFT_OK) {
-            ws = NULL;
-            continue;
+        if (ws->link.state != WEFT_LINK_IDLE) { /* it is no longer spare */
+            lua_pushnil(L);
+            lua_setiuservalue(L, top + 1, 3);
         }
-        weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
-        if (rc == WEFT_MORE)
-            break;
-        if (ws->link.state != WEFT_LINK_IDLE)
-            ws = NULL;
+        if (rc != WEFT_OK)
+            weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
+        lua_settop(L, top + 1);
     }
     lua_settop(L, top);
 }

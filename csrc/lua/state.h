@@ -156,7 +156,8 @@ struct weft_ws {
     uint32_t anchored;   /* borrowed strings let go of so far */
 };
 
-/* A userdata; user value 1: the handler, 2: the loop. */
+/* A userdata; user value 1: the handler, 2: the loop, 3: a connection that is
+ * not connected yet, or nil. */
 struct weft_server {
     struct weft_listener listener;
     struct weft_instance *instance;

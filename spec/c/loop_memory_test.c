@@ -156,7 +156,9 @@ dialled_scene(struct world *w)
     go_to(&c, "127.0.0.1", weft_addr_port(&h.address),
                       WEFT_SECOND, &a_request);
     turns(w, 2);
-    weft_listener_accept(&h, &s);
+    if (weft_listener_accept(&h, &s) == WEFT_E_MEMORY
+        && s.state == WEFT_LINK_IDLE) /* it is as it was */
+        CHECK(h.total == 0 && s.listener == NULL && s.opening == NULL);
     turns(w, 2);
     weft_link_respond(&s, 403, SPAN(""), SPAN("hello"));
     turns(w, 4);
