@@ -83,10 +83,10 @@ start_handler(lua_State *L, struct weft_ws *ws)
     weft_push_anchored(L, I, ws); /* kept on the stack while it is served */
     lua_getiuservalue(L, -1, 3);  /* until set_events, the handler */
     lua_pushvalue(L, -2);
-    t = weft_task_spawn(L, I, 1);
+    t = weft_task_take(L, I, 2);
     t->handles = ws;
     ws->handler = t;
-    weft_ws_hold(L, ws, -2, WEFT_HOLD_HANDLER);
+    weft_ws_hold(L, ws, -1, WEFT_HOLD_HANDLER);
     weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
     weft_task_start(L, t);
 }
@@ -188,9 +188,14 @@ push_event(lua_State *L, int events, int ws, const char *name)
 static void
 run_event(lua_State *L, struct weft_ws *ws, int n)
 {
+    struct weft_task *t;
+
     ws->event_running = true;
     weft_link_want(&ws->link, false);
-    weft_task_event(L, ws->instance, ws, n);
+    t = weft_task_take(L, ws->instance, n);
+    t->serves = ws;
+    ws->event_task = t;
+    weft_task_start(L, t);
 }
 
 static bool

@@ -94,7 +94,7 @@ enum weft_task_status {
     WEFT_TASK_DONE,
     WEFT_TASK_FAILED,
     WEFT_TASK_CANCELLED,
-    WEFT_TASK_IDLE,    /* in the pool of those that run events */
+    WEFT_TASK_IDLE,    /* in the pool for events and what leads to them */
 };
 
 /*
@@ -114,7 +114,6 @@ struct weft_task {
     struct weft_ws *serves;   /* the connection whose events it runs */
     int arguments;            /* on its thread's stack, while NEW */
     int cancels;              /* 0 none; see weft_wait_begin() */
-    bool pooled;              /* goes back to the pool when done */
     bool watched;             /* weft.run() raises its error again */
 };
 
@@ -181,7 +180,7 @@ struct weft_instance {
     struct weft_node tasks;   /* every live task */
     struct weft_node signals; /* WEFT_WAIT_SIGNAL */
     struct weft_node servers; /* every server that is not collected */
-    uint32_t task_count, server_count, event_count, closing_count;
+    uint32_t idle_count, task_count, server_count, event_count, closing_count;
     struct weft_wait main;    /* the main thread's */
     double messages;          /* left in this turn */
     double turn_seconds;      /* how long it may take */
@@ -274,10 +273,10 @@ int weft_push_outcome(lua_State *L, struct weft_wait *w);
  * memory is out. */
 struct weft_task *weft_task_spawn(lua_State *L, struct weft_instance *I,
                                   int n);
-/* Runs n values (a function and arguments) on the top of L at once in a
- * pooled task for the connection's events. */
-void weft_task_event(lua_State *L, struct weft_instance *I,
-                     struct weft_ws *ws, int n);
+/* A task, perhaps one from the pool, for n values (a function and arguments)
+ * on the top of L (popped), to be started at once.  Raises as above. */
+struct weft_task *weft_task_take(lua_State *L, struct weft_instance *I,
+                                 int n);
 /* Starts a new task in this turn rather than in the next. */
 void weft_task_start(lua_State *L, struct weft_task *t);
 /* Resumes a parked task with the n values on the top of L. */

@@ -163,25 +163,23 @@ weft_task_run_ready(lua_State *L, struct weft_instance *I)
     }
 }
 
-void
-weft_task_event(lua_State *L, struct weft_instance *I, struct weft_ws *ws,
-                int n)
+struct weft_task *
+weft_task_take(lua_State *L, struct weft_instance *I, int n)
 {
     struct weft_node *idle = weft_list_take(&I->idle);
     struct weft_task *t;
 
     if (idle != NULL) {
         t = WEFT_CONTAINER(idle, struct weft_task, queued);
+        I->idle_count--;
     } else {
         t = weft_task_new(L, I); /* anchored: needs no place on L */
-        t->pooled = true;
         lua_pop(L, 1);
     }
-    t->serves = ws;
-    ws->event_task = t;
+    t->arguments = n - 1;
     weft_task_enlist(t, WEFT_TASK_NEW);
     lua_xmove(L, t->thread, n);
-    go(L, t, n - 1);
+    return t;
 }
 
 /* core.resume(loop, co, ...): see types/core.lua */

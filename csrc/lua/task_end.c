@@ -7,6 +7,8 @@
 
 #include "lua/task_inner.h"
 
+enum { IDLE_MAX = 64 }; /* a kilobyte and a half each */
+
 static void
 leave(lua_State *L, struct weft_task *t, enum weft_task_status status)
 {
@@ -34,6 +36,18 @@ tell_connection(lua_State *L, struct weft_task *t,
         weft_ws_event_done(L, served, status == WEFT_TASK_FAILED);
 }
 
+/*
+ * Whether another may use its coroutine: events may, and one that has only
+ * led to events.  A connection's own coroutine is never another's.
+ */
+static bool
+is_pooled(const struct weft_task *t)
+{
+    return (t->serves != NULL
+            || (t->handles != NULL && t->handles->has_events))
+           && t->instance->idle_count < IDLE_MAX;
+}
+
 /* Back to the pool, its thread empty. */
 static void
 rest(lua_State *L, struct weft_task *t)
@@ -44,13 +58,14 @@ rest(lua_State *L, struct weft_task *t)
     t->status = WEFT_TASK_IDLE;
     t->cancels = 0;
     weft_list_add(&t->instance->idle, &t->queued);
+    t->instance->idle_count++;
     tell_connection(L, t, WEFT_TASK_DONE);
 }
 
 void
 weft_task_done(lua_State *L, struct weft_task *t)
 {
-    if (t->pooled) {
+    if (is_pooled(t)) {
         rest(L, t);
         return;
     }
