@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "proto/mask.h"
 #include "proto/session_inner.h"
 
@@ -29,7 +30,10 @@ weft_session_deinit(struct weft_session *s)
     weft_buf_deinit(&s->message);
     weft_deflate_free(s->deflate);
     s->deflate = NULL;
-    s->lent = s->pong_held = s->compressed = s->inflating = false;
+    weft_free(s->control);
+    weft_free(s->pong);
+    s->control = s->pong = NULL;
+    s->lent = s->compressed = s->inflating = false;
     s->state = WEFT_READ_NOTHING;
     s->muted = true;
 }
@@ -176,6 +180,10 @@ read_any(struct weft_session *s, struct weft_input *in, struct weft_event *ev)
     if (s->lent) {
         weft_buf_deinit(&s->message);
         s->lent = false;
+    }
+    if (s->control != NULL && s->state != WEFT_READ_PAYLOAD) {
+        weft_free(s->control); /* it was lent too, or is given up */
+        s->control = NULL;
     }
     if (weft_session_collected(s) && s->state < WEFT_READ_FAULT)
         return weft_session_lend(s, ev, false);

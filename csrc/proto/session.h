@@ -79,28 +79,29 @@ struct weft_session {
     struct weft_random *random;
     struct weft_outq out; /* what is to be sent, in order */
     struct weft_deflate *deflate; /* owned; NULL: none was agreed on */
+    enum weft_role role;
 
     /* reading */
-    enum weft_role role;
     enum weft_read_state state;
     struct weft_frame frame;    /* the frame being read */
     uint64_t frame_at;          /* payload bytes of it already read */
+    uint64_t message_len;       /* announced bytes of this message so far */
+    uint64_t inflated;          /* bytes that came out of it so far */
+    uint32_t fragments;         /* frames of this message so far */
+    enum weft_status failure;   /* the fault that ended reading, or 0 */
+    struct weft_buf message;    /* what has arrived of it, unless it can be
+                                   lent from the input */
+    uint8_t *control;           /* owned: a control payload in pieces; NULL */
     uint8_t head[WEFT_FRAME_HEAD_MAX]; /* an unfinished frame head */
     uint8_t head_len;
     uint8_t opcode;             /* of the message being read; 0: none */
+    struct weft_utf8 utf8;      /* where its text stands */
     bool streaming;             /* messages come as chunks */
     bool skipping;              /* the rest of this message is dropped */
     bool begun;                 /* a chunk of this message was handed out */
     bool compressed;            /* this message is */
     bool inflating;             /* of what was used, more is to come out */
     bool lent;                  /* `message` was lent by the last read */
-    uint32_t fragments;         /* frames of this message so far */
-    uint64_t message_len;       /* announced bytes of this message so far */
-    uint64_t inflated;          /* bytes that came out of it so far */
-    struct weft_buf message;    /* what has arrived of it, unless it can be
-                                   lent from the input */
-    struct weft_utf8 utf8;      /* where its text stands */
-    uint8_t control[WEFT_CONTROL_MAX]; /* a control payload in pieces */
 
     /* writing */
     uint8_t out_opcode;         /* of the message being written; 0: none */
@@ -109,15 +110,13 @@ struct weft_session {
     bool muted;                 /* nothing more is sent: after a close frame,
                                    either way, or weft_session_fail() */
     bool blocked;               /* set by the caller: the socket is full */
-    bool pong_held;             /* while blocked: `pong` waits */
     uint8_t pong_len;
-    uint8_t pong[WEFT_CONTROL_MAX];
+    uint8_t *pong;              /* owned: the one that waits while blocked */
 
     /* closing */
     bool close_sent, close_received;
     uint16_t sent_code;         /* once close_sent; 1005: without a code */
     uint16_t close_code;        /* once close_received; 1005: without one */
-    enum weft_status failure;   /* the fault that ended reading, or 0 */
 };
 
 /* Makes s ready for the data phase.  Allocates nothing. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "proto/mask.h"
 #include "proto/session_inner.h"
 
@@ -16,10 +17,13 @@ answer_ping(struct weft_session *s, const uint8_t *data, size_t len)
         return WEFT_OK;
     if (!s->blocked)
         return weft_session_pong(s, data, len);
+    if (s->pong == NULL)
+        s->pong = weft_realloc(NULL, WEFT_CONTROL_MAX);
+    if (s->pong == NULL)
+        return WEFT_E_MEMORY;
     if (len > 0)
         memcpy(s->pong, data, len);
     s->pong_len = (uint8_t)len;
-    s->pong_held = true;
     return WEFT_OK;
 }
 
@@ -91,6 +95,10 @@ weft_session_read_control(struct weft_session *s, struct weft_input *in,
     weft_input_advance(in, n);
     if (n == len && n > 0) /* it lies whole in the input */
         return take_control(s, data, ev);
+    if (s->control == NULL)
+        s->control = weft_realloc(NULL, WEFT_CONTROL_MAX);
+    if (s->control == NULL)
+        return WEFT_E_MEMORY;
     if (n > 0)
         memcpy(s->control + at, data, n);
     s->frame_at += n;

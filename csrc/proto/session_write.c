@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "proto/mask.h"
 #include "proto/session_inner.h"
 
@@ -337,9 +338,11 @@ weft_session_pong(struct weft_session *s, const void *data, size_t len)
 static void
 queue_held_pong(struct weft_session *s)
 {
-    if (s->pong_held)
-        weft_session_pong(s, s->pong, s->pong_len);
-    s->pong_held = false;
+    if (s->pong == NULL)
+        return;
+    weft_session_pong(s, s->pong, s->pong_len);
+    weft_free(s->pong);
+    s->pong = NULL;
 }
 
 void
