@@ -167,14 +167,17 @@ static void
 won(struct weft_attempt *a)
 {
     struct weft_link *k = a->dial->link;
+    enum weft_status rc = weft_link_keep_peer(k, &a->to);
     int fd = a->watch.fd;
 
     weft_poller_set(k->loop->poller, &a->watch, 0);
     a->watch.fd = -1;
-    k->peer_addr = a->to;
     k->watch.fd = fd;
     weft_dial_free(k);
-    weft_link_connected(k);
+    if (rc == WEFT_OK)
+        weft_link_connected(k);
+    else
+        weft_link_out_of_memory(k);
 }
 
 void

@@ -51,9 +51,11 @@ weft_link_target(const struct weft_link *k, char to[WEFT_TARGET_TEXT])
 {
     const struct weft_dial *d = k->dial;
     const struct weft_attempt *a;
+    struct weft_addr peer;
 
     if (d == NULL) {
-        print_address(to, &k->peer_addr);
+        weft_link_peer(k, &peer);
+        print_address(to, &peer);
         return;
     }
     a = only_attempt(d);
@@ -178,5 +180,6 @@ weft_dial_fail_lookup(struct weft_dial *d, const char *why)
     else
         weft_link_fail_opening(k, "proxy", WEFT_CAUSE_RESET,
                                "connect to %.256s: look up proxy %.256s: %s",
-                               k->target, d->host, why);
+                               weft_link_kept(k, WEFT_KEPT_TARGET).data,
+                               d->host, why);
 }

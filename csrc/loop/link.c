@@ -99,6 +99,19 @@ weft_link_init(struct weft_link *k, struct weft_loop *loop,
 }
 
 void
+weft_link_peer(const struct weft_link *k, struct weft_addr *peer)
+{
+    struct weft_span kept = weft_link_kept(k, WEFT_KEPT_PEER);
+
+    *peer = (struct weft_addr){ 0 };
+    if (kept.len > sizeof(peer->storage))
+        return;
+    if (kept.len > 0)
+        memcpy(&peer->storage, kept.data, kept.len);
+    peer->len = (socklen_t)kept.len;
+}
+
+void
 weft_link_mark(struct weft_link *k)
 {
     weft_list_add(&k->loop->work, &k->work.node);
@@ -170,6 +183,8 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
     if (k->state == WEFT_LINK_CLOSED || k->state == WEFT_LINK_IDLE)
         return;
     weft_link_blame(k, cause, message);
+    if (k->state == WEFT_LINK_BODY)
+        weft_link_keep_body(k);
     if ((weft_session_closed(&k->session) || cause == WEFT_CAUSE_TLS)
         && weft_link_is_sealed(k) && !k->write_dead)
         weft_sealed_end(k); /* close_notify, or the alert */
@@ -194,11 +209,7 @@ weft_link_deinit(struct weft_link *k)
         continue;
     weft_session_deinit(&k->session);
     weft_buf_deinit(&k->ahead);
-    weft_buf_deinit(&k->request);
-    weft_buf_deinit(&k->response);
-    weft_buf_deinit(&k->body);
-    weft_free(k->protocol);
-    weft_free(k->target);
+    weft_free(k->kept);
     weft_free(k->close_reason);
     weft_free(k->close_message);
     weft_config_release(k->config);

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "loop/kept.h"
 #include "loop/loop.h"
 #include "net/addr.h"
 #include "net/resolve.h"
@@ -113,7 +114,7 @@ struct weft_link {
     struct weft_node unsecured; /* in loop->unsecured */
     struct weft_node rooms;  /* struct weft_membership */
     struct weft_listener *listener;
-    struct weft_addr peer_addr;
+    struct weft_kept *kept; /* what is known; see weft_link_kept() */
 
     struct weft_session session;
     struct weft_input input; /* what was read in this turn */
@@ -150,12 +151,8 @@ struct weft_link {
     /* opening */
     struct weft_dial *dial;
     struct weft_tunnel *tunnel; /* until it stands */
-    char *target;            /* client: "example.com:443" */
     struct weft_opening *opening;
-    char *protocol;          /* agreed, or NULL */
     struct weft_deflate_agreed agreed; /* compression; all zero: none */
-    struct weft_buf request, response; /* heads, kept for the user */
-    struct weft_buf body;    /* of a refused handshake's response */
     const char *error;       /* the opener's word: "refused", "dns", ... */
 
     /* clocks */
@@ -313,6 +310,16 @@ void weft_link_blame(struct weft_link *k, enum weft_cause cause,
 
 /* Another sentence for why it ended, where somebody knows better. */
 void weft_link_explain(struct weft_link *k, const char *message);
+
+/* What is known of the connection, also when it is closed; NULL: nothing. */
+static inline struct weft_span
+weft_link_kept(const struct weft_link *k, enum weft_kept_kind kind)
+{
+    return weft_kept_find(k->kept, kind);
+}
+
+/* Who is at the other end; its length is 0 when nobody knows. */
+void weft_link_peer(const struct weft_link *k, struct weft_addr *peer);
 
 /* Whether the data phase is open for sending. */
 static inline bool

@@ -45,31 +45,32 @@ weft_link_queue(struct weft_link *k, struct weft_buf *b)
     return to != NULL ? WEFT_OK : WEFT_E_MEMORY;
 }
 
-/* Keeps a head for ws.request or ws.response, at its exact size. */
-static enum weft_status
-keep_head(struct weft_buf *to, struct weft_span head)
+enum weft_status
+weft_link_keep_peer(struct weft_link *k, const struct weft_addr *peer)
 {
-    if (head.len == 0)
-        return WEFT_OK;
-    to->data = weft_realloc(NULL, head.len);
-    if (to->data == NULL)
-        return WEFT_E_MEMORY;
-    memcpy(to->data, head.data, head.len);
-    to->cap = to->tail = head.len;
-    return WEFT_OK;
+    return weft_kept_add(&k->kept, WEFT_KEPT_PEER,
+                         (struct weft_span){ (const char *)&peer->storage,
+                                             peer->len });
 }
 
+/* With a NUL behind it, as those who show it want it. */
 static enum weft_status
 keep_protocol(struct weft_link *k, struct weft_span protocol)
 {
+    enum weft_status rc;
+    char *copy;
+
     if (protocol.len == 0)
         return WEFT_OK;
-    k->protocol = weft_realloc(NULL, protocol.len + 1);
-    if (k->protocol == NULL)
+    copy = weft_realloc(NULL, protocol.len + 1);
+    if (copy == NULL)
         return WEFT_E_MEMORY;
-    memcpy(k->protocol, protocol.data, protocol.len);
-    k->protocol[protocol.len] = '\0';
-    return WEFT_OK;
+    memcpy(copy, protocol.data, protocol.len);
+    copy[protocol.len] = '\0';
+    rc = weft_kept_add(&k->kept, WEFT_KEPT_PROTOCOL,
+                       (struct weft_span){ copy, protocol.len + 1 });
+    weft_free(copy);
+    return rc;
 }
 
 enum weft_status
@@ -80,11 +81,12 @@ weft_link_keep_heads(struct weft_link *k)
                               weft_buf_len(&o->sent) };
 
     if (k->role == WEFT_SERVER)
-        return keep_head(&k->request, weft_opening_head(o));
-    if (k->request.data == NULL && keep_head(&k->request, sent) != WEFT_OK)
+        return weft_kept_add(&k->kept, WEFT_KEPT_REQUEST,
+                             weft_opening_head(o));
+    if (weft_link_kept(k, WEFT_KEPT_REQUEST).data == NULL
+        && weft_kept_add(&k->kept, WEFT_KEPT_REQUEST, sent) != WEFT_OK)
         return WEFT_E_MEMORY;
-    return o->head.length > 0 ? keep_head(&k->response, weft_opening_head(o))
-                              : WEFT_OK;
+    return weft_kept_add(&k->kept, WEFT_KEPT_RESPONSE, weft_opening_head(o));
 }
 
 enum weft_status
@@ -146,7 +148,8 @@ weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
                                      k->config->max_headers);
     if (tls != NULL)
         k->tls = weft_tls_new(tls, NULL, 0);
-    if (k->opening == NULL || (tls != NULL && k->tls == NULL)) {
+    if (k->opening == NULL || (tls != NULL && k->tls == NULL)
+        || weft_link_keep_peer(k, from) != WEFT_OK) {
         weft_opening_free(k->opening);
         weft_tls_free(k->tls);
         k->opening = NULL;
@@ -157,7 +160,6 @@ weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
     if (k->config->nodelay)
         weft_sock_nodelay(fd);
     k->watch.fd = fd;
-    k->peer_addr = *from;
     begin_opening(k, tls != NULL ? WEFT_LINK_SECURING : WEFT_LINK_HANDSHAKE);
     weft_link_watch(k, WEFT_READABLE);
     return k->state == WEFT_LINK_CLOSED ? WEFT_E_SYSTEM : WEFT_OK;

@@ -41,12 +41,15 @@ enum weft_status weft_link_begin(struct weft_link *k,
                                  const struct weft_deflate_agreed *agreed);
 enum weft_status weft_link_begin_client(struct weft_link *k);
 enum weft_status weft_link_keep_heads(struct weft_link *k);
+enum weft_status weft_link_keep_peer(struct weft_link *k,
+                                     const struct weft_addr *peer);
 
 /* link_open.c */
 /* A plain HTTP request came where TLS is spoken; its bytes are dropped. */
 void weft_link_refuse_plain(struct weft_link *k);
 void weft_link_read_head(struct weft_link *k);
 void weft_link_read_body(struct weft_link *k);
+void weft_link_keep_body(struct weft_link *k); /* as far as it has come */
 
 /* link_reach.c */
 void weft_link_connected(struct weft_link *k); /* TCP is there */
@@ -109,8 +112,8 @@ void weft_link_retime(struct weft_link *k);  /* a deadline may be nearer */
 void weft_link_target(const struct weft_link *k, char to[WEFT_TARGET_TEXT]);
 /*
  * Each starts a dial; how it ends is told by weft_link_connected(), with the
- * socket in k->watch.fd (not yet watched) and its address in k->peer_addr, or
- * by weft_link_fail_reaching().  That may be before start returns.
+ * socket in k->watch.fd (not yet watched) and its address kept, or by
+ * weft_link_fail_reaching().  That may be before start returns.
  */
 enum weft_status weft_dial_start(struct weft_link *k, const char *host,
                                  uint16_t port);

@@ -159,7 +159,7 @@ weft_link_read_body(struct weft_link *k)
     long n = 1;
 
     while (weft_http_body(&o->head, weft_opening_head(o).data,
-                          weft_opening_rest(o), BODY_MAX, &k->body)
+                          weft_opening_rest(o), BODY_MAX, &o->body)
                == WEFT_MORE
            && n > 0 && weft_buf_len(&o->bytes) < RESPONSE_MAX) {
         uint8_t *to = weft_buf_reserve(&o->bytes, HEAD_STEP);
@@ -171,6 +171,16 @@ weft_link_read_body(struct weft_link *k)
             weft_buf_commit(&o->bytes, (size_t)n);
     }
     weft_link_finish(k, WEFT_CAUSE_PROTOCOL, NULL);
+}
+
+void
+weft_link_keep_body(struct weft_link *k)
+{
+    const struct weft_buf *body = &k->opening->body;
+
+    weft_kept_add(&k->kept, WEFT_KEPT_BODY, /* without memory: none */
+                  (struct weft_span){ (const char *)weft_buf_head(body),
+                                      weft_buf_len(body) });
 }
 
 /* The word for what ended the stream that a head was to come by. */

@@ -13,17 +13,23 @@
 enum { TUNNEL_STEP = 1024 }; /* bytes read at a time from a proxy */
 
 /* "example.com:443", "[::1]:80" */
-static char *
-copy_target(const char *host, uint16_t port)
+static enum weft_status
+keep_target(struct weft_link *k, const char *host, uint16_t port)
 {
     bool brackets = strchr(host, ':') != NULL;
     size_t size = strlen(host) + sizeof("[]:65535");
-    char *to = weft_realloc(NULL, size);
+    char *text = weft_realloc(NULL, size);
+    enum weft_status rc;
+    int len;
 
-    if (to != NULL)
-        snprintf(to, size, "%s%s%s:%u", brackets ? "[" : "", host,
-                 brackets ? "]" : "", (unsigned)port);
-    return to;
+    if (text == NULL)
+        return WEFT_E_MEMORY;
+    len = snprintf(text, size, "%s%s%s:%u", brackets ? "[" : "", host,
+                   brackets ? "]" : "", (unsigned)port);
+    rc = weft_kept_add(&k->kept, WEFT_KEPT_TARGET,
+                       (struct weft_span){ text, (size_t)len + 1 });
+    weft_free(text);
+    return rc;
 }
 
 void
@@ -39,14 +45,16 @@ weft_link_fail_reaching(struct weft_link *k, const char *word,
     else
         weft_link_fail_opening(k, timeout ? word : "proxy", cause,
                                "connect to %.256s: proxy %.256s: %s",
-                               k->target, to, why);
+                               weft_link_kept(k, WEFT_KEPT_TARGET).data, to,
+                               why);
 }
 
 void
 weft_link_name_target(const struct weft_link *k, char to[WEFT_TARGET_TEXT])
 {
     if (k->proxied)
-        snprintf(to, WEFT_TARGET_TEXT, "%s", k->target);
+        snprintf(to, WEFT_TARGET_TEXT, "%s",
+                 weft_link_kept(k, WEFT_KEPT_TARGET).data);
     else
         weft_link_target(k, to);
 }
@@ -145,8 +153,7 @@ weft_link_reach(struct weft_link *k, const struct weft_route *to)
 {
     bool proxied = to->proxy_host != NULL && to->unix_path == NULL;
 
-    k->target = copy_target(to->host, to->port);
-    if (k->target == NULL)
+    if (keep_target(k, to->host, to->port) != WEFT_OK)
         return WEFT_E_MEMORY;
     if (to->tls != NULL) {
         k->tls = weft_tls_new(to->tls, to->tls_name != NULL ? to->tls_name

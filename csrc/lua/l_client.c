@@ -118,7 +118,7 @@ weft_ws_redirect(lua_State *L, struct weft_ws *ws)
     int spec;
 
     if (k->error == NULL || strcmp(k->error, "handshake") != 0
-        || k->response.data == NULL)
+        || weft_link_kept(k, WEFT_KEPT_RESPONSE).data == NULL)
         return false;
     ws->redirects = false; /* asked once for each refusal */
     weft_push_anchored(L, ws->instance, ws);
@@ -146,8 +146,9 @@ weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws)
 {
     const struct weft_link *k = &ws->link;
 
-    if (k->error == NULL && (k->state != WEFT_LINK_CLOSED
-                             || k->request.data != NULL)) {
+    if (k->error == NULL
+        && (k->state != WEFT_LINK_CLOSED
+            || weft_link_kept(k, WEFT_KEPT_REQUEST).data != NULL)) {
         lua_pushboolean(L, 1);
         return 1;
     }

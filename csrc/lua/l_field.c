@@ -93,14 +93,16 @@ static void
 push_remote(lua_State *L, const struct weft_link *k, enum field f)
 {
     char host[WEFT_ADDR_TEXT];
+    struct weft_addr peer;
     uint16_t port;
 
-    if (k->peer_addr.len == 0) {
+    weft_link_peer(k, &peer);
+    if (peer.len == 0) {
         lua_pushnil(L);
         return;
     }
-    port = weft_addr_port(&k->peer_addr);
-    weft_addr_host(&k->peer_addr, host);
+    port = weft_addr_port(&peer);
+    weft_addr_host(&peer, host);
     if (f == FIELD_REMOTE_ADDRESS)
         lua_pushstring(L, host);
     else if (port != 0)
@@ -164,7 +166,7 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         lua_pushstring(L, weft_ws_state_name(ws));
         break;
     case FIELD_PROTOCOL:
-        push_string_or_nil(L, k->protocol);
+        push_string_or_nil(L, weft_link_kept(k, WEFT_KEPT_PROTOCOL).data);
         break;
     case FIELD_EXTENSIONS:
         weft_deflate_answer(&k->agreed, extensions);

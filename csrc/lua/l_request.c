@@ -60,9 +60,8 @@ core_head(lua_State *L)
     struct weft_ws *ws = asked(L, "head");
     bool response = strcmp(luaL_checkstring(L, 2), "response") == 0;
     const struct weft_link *k = &ws->link;
-    const struct weft_buf *kept = response ? &k->response : &k->request;
-    struct weft_span bytes = { (const char *)weft_buf_head(kept),
-                               weft_buf_len(kept) };
+    struct weft_span bytes = weft_link_kept(k, response ? WEFT_KEPT_RESPONSE
+                                                        : WEFT_KEPT_REQUEST);
 
     if (k->opening != NULL && !response && k->role == WEFT_SERVER) {
         weft_push_head(L, &k->opening->head,
@@ -81,10 +80,10 @@ core_head(lua_State *L)
 static int
 core_body(lua_State *L)
 {
-    const struct weft_buf *b = &asked(L, "body")->link.body;
+    struct weft_span body = weft_link_kept(&asked(L, "body")->link,
+                                           WEFT_KEPT_BODY);
 
-    lua_pushlstring(L, b->data != NULL ? (const char *)weft_buf_head(b) : "",
-                    weft_buf_len(b));
+    lua_pushlstring(L, body.data != NULL ? body.data : "", body.len);
     return 1;
 }
 

@@ -200,7 +200,8 @@ static bool
 is_upgraded(const struct weft_link *k)
 {
     return k->state == WEFT_LINK_OPEN
-           || (k->state == WEFT_LINK_LINGER && k->request.data != NULL);
+           || (k->state == WEFT_LINK_LINGER
+               && weft_link_kept(k, WEFT_KEPT_REQUEST).data != NULL);
 }
 
 /* listener:count() */

@@ -103,6 +103,7 @@ weft_opening_free(struct weft_opening *o)
     weft_buf_deinit(&o->bytes);
     weft_buf_deinit(&o->storage);
     weft_buf_deinit(&o->sent);
+    weft_buf_deinit(&o->body);
     weft_free(o->protocols);
     weft_free(o);
 }

@@ -27,6 +27,7 @@ struct weft_opening {
     struct weft_buf storage;
     struct weft_span *protocols;
     struct weft_buf sent; /* the request head, kept for the user */
+    struct weft_buf body; /* what the caller reads of a refusal's */
     char key[25];
     int protocol;         /* the agreed one's index, or -1 */
     struct weft_deflate_agreed agreed; /* compression; all zero: none; a server

@@ -239,8 +239,11 @@ put_off(struct weft_link *c)
 static inline bool
 came_by(const struct weft_link *c, int family)
 {
+    struct weft_addr peer;
+
+    weft_link_peer(c, &peer);
     return c->state == WEFT_LINK_HANDSHAKE && c->dial == NULL
-           && c->peer_addr.storage.ss_family == family;
+           && peer.storage.ss_family == family;
 }
 
 /* Whether it has failed like that; the port is left out of the message. */

@@ -284,7 +284,8 @@ paths_are_dialled(struct street *s)
     CHECK(listener >= 0);
     go_to_path(s, &c, path);
     CHECK(reaches(s->w, &c, WEFT_LINK_HANDSHAKE));
-    CHECK(c.peer_addr.storage.ss_family == AF_UNIX);
+    weft_link_peer(&c, &a);
+    CHECK(a.storage.ss_family == AF_UNIX);
     weft_link_target(&c, text);
     CHECK(strcmp(text, path) == 0);
     weft_link_deinit(&c);

@@ -68,7 +68,8 @@ opens_and_echoes(struct world *w, const char *host)
     CHECK(say(&c, "hello") == WEFT_OK);
     CHECK(waits(w, &s) && hears(&s, "hello"));
     CHECK(h.listener.upgraded == 1);
-    CHECK(weft_buf_len(&c.request) == weft_buf_len(&s.request));
+    CHECK(weft_link_kept(&c, WEFT_KEPT_REQUEST).len
+          == weft_link_kept(&s, WEFT_KEPT_REQUEST).len);
     goodbye(&c, 1001, "");
     CHECK(reaches(w, &s, WEFT_LINK_CLOSED));
     CHECK(reaches(w, &c, WEFT_LINK_CLOSED));
@@ -120,6 +121,7 @@ static void
 a_refusal_reaches_the_client(struct world *w)
 {
     struct weft_link c, s;
+    struct weft_span body;
     struct hall h;
 
     hall_open(&h, w);
@@ -132,9 +134,10 @@ a_refusal_reaches_the_client(struct world *w)
     CHECK(reaches(w, &c, WEFT_LINK_CLOSED));
     CHECK(strcmp(c.error, "handshake") == 0);
     CHECK(strcmp(c.close_message, "handshake refused: 403 Forbidden") == 0);
-    CHECK(weft_buf_len(&c.body) == 7 &&
-          memcmp(weft_buf_head(&c.body), "go away", 7) == 0);
-    CHECK(weft_buf_len(&c.response) > 0 && weft_buf_len(&c.request) > 0);
+    body = weft_link_kept(&c, WEFT_KEPT_BODY);
+    CHECK(body.len == 7 && memcmp(body.data, "go away", 7) == 0);
+    CHECK(weft_link_kept(&c, WEFT_KEPT_RESPONSE).len > 0
+          && weft_link_kept(&c, WEFT_KEPT_REQUEST).len > 0);
     CHECK(reaches(w, &s, WEFT_LINK_CLOSED));
     CHECK(ended(&s, WEFT_CAUSE_LOCAL, 1006));
     weft_listener_deinit(&h.listener);

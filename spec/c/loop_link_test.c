@@ -41,9 +41,11 @@ pair_agrees_on_a_protocol(struct world *w)
     weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
     weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
     CHECK(weft_link_pair(&c, &s, &r, spoken, 2) == WEFT_OK);
-    CHECK(strcmp(c.protocol, "v3") == 0 && strcmp(s.protocol, "v3") == 0);
-    CHECK(weft_buf_len(&c.request) == weft_buf_len(&s.request));
-    CHECK(weft_buf_len(&c.response) > 0);
+    CHECK(strcmp(weft_link_kept(&c, WEFT_KEPT_PROTOCOL).data, "v3") == 0
+          && strcmp(weft_link_kept(&s, WEFT_KEPT_PROTOCOL).data, "v3") == 0);
+    CHECK(weft_link_kept(&c, WEFT_KEPT_REQUEST).len
+          == weft_link_kept(&s, WEFT_KEPT_REQUEST).len);
+    CHECK(weft_link_kept(&c, WEFT_KEPT_RESPONSE).len > 0);
     weft_link_deinit(&s);
     weft_link_deinit(&c);
     weft_link_deinit(&c);

@@ -1,0 +1,41 @@
+/*
+ * What is known of a connection for as long as it is there, and seldom asked
+ * for: its heads, its peer.  All of it lies in one block at its exact size,
+ * since there may be very many connections.
+ */
+#ifndef WEFT_LOOP_KEPT_H
+#define WEFT_LOOP_KEPT_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+enum weft_kept_kind {
+    WEFT_KEPT_PEER,     /* its sockaddr */
+    WEFT_KEPT_TARGET,   /* client: "example.com:443", with its NUL */
+    WEFT_KEPT_PROTOCOL, /* the one agreed on, with its NUL */
+    WEFT_KEPT_REQUEST,  /* heads */
+    WEFT_KEPT_RESPONSE,
+    WEFT_KEPT_BODY,     /* of a refused handshake's response */
+};
+
+struct weft_kept {
+    uint32_t size; /* of bytes */
+    uint8_t bytes[];
+};
+
+/*
+ * Keeps a copy of the bytes, at most 4 GiB; none is nothing to keep.  *kept
+ * may be NULL at first; the caller frees it by weft_free().  WEFT_E_MEMORY: as
+ * it was.
+ */
+enum weft_status weft_kept_add(struct weft_kept **kept,
+                               enum weft_kept_kind kind,
+                               struct weft_span bytes);
+
+/* The first of that kind, good until the next add; data is NULL without. */
+struct weft_span weft_kept_find(const struct weft_kept *kept,
+                                enum weft_kept_kind kind);
+
+#endif
