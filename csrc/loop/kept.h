@@ -18,6 +18,7 @@ enum weft_kept_kind {
     WEFT_KEPT_REQUEST,  /* heads */
     WEFT_KEPT_RESPONSE,
     WEFT_KEPT_BODY,     /* of a refused handshake's response */
+    WEFT_KEPT_TLS,      /* struct weft_tls_said */
 };
 
 struct weft_kept {

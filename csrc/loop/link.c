@@ -164,14 +164,12 @@ disconnect(struct weft_link *k)
     weft_timer_clear(&k->loop->timers, &k->timer);
     weft_node_unlink(&k->node);
     weft_node_unlink(&k->dirty);
-    weft_node_unlink(&k->fed);
-    weft_node_unlink(&k->piped);
-    weft_node_unlink(&k->unsecured);
+    weft_node_unlink(&k->fed); /* or unsecured */
     weft_opening_free(k->opening);
     k->opening = NULL;
     k->input = (struct weft_input){ 0 };
-    weft_buf_deinit(&k->rest);
-    weft_buf_deinit(&k->inbox);
+    weft_free(k->rest);
+    k->rest = NULL;
     if (k->listener != NULL)
         weft_listener_forget(k->listener, k);
 }

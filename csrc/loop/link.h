@@ -98,27 +98,47 @@ struct weft_route {
 struct weft_listener;
 struct weft_dial;
 
+/* What an end of a pair has, and a link that TLS may have more for: it is
+ * looked at without the kernel's word. */
+struct weft_pipe {
+    struct weft_node node;   /* in loop->piped */
+    struct weft_link *link, *other; /* other: the pair's, or NULL */
+    struct weft_buf inbox;   /* what the other has sent */
+};
+
+/* What is said of TLS once it is secured, in static strings. */
+struct weft_tls_said {
+    const char *version, *cipher;
+    bool resumed; /* it went on with an earlier session */
+};
+
 struct weft_link {
     struct weft_loop *loop;
     struct weft_config *config; /* counted */
     enum weft_role role;
     enum weft_link_state state;
 
-    struct weft_watch watch;
-    struct weft_timer timer;
     struct weft_node node;   /* in loop->links */
-    struct weft_work work;   /* in loop->work */
     struct weft_node dirty;  /* in loop->dirty */
-    struct weft_node fed;    /* in loop->fed */
+    union {
+        struct weft_node fed;       /* in loop->fed, while open */
+        struct weft_node unsecured; /* in loop->unsecured, before */
+    };
     struct weft_node member; /* in the listener's links */
-    struct weft_node unsecured; /* in loop->unsecured */
     struct weft_node rooms;  /* struct weft_membership */
+    struct weft_node pings;  /* struct weft_ping, oldest first */
+    struct weft_work work;   /* in loop->work */
+    struct weft_timer timer;
+    struct weft_watch watch;
+    uint32_t ping_count;
     struct weft_listener *listener;
-    struct weft_kept *kept; /* what is known; see weft_link_kept() */
+    struct weft_kept *kept;  /* what is known; see weft_link_kept() */
+    struct weft_pipe *pipe;  /* NULL: a plain socket's */
+    struct weft_tls *tls;    /* NULL: without TLS, or no longer connected */
 
     struct weft_session session;
     struct weft_input input; /* what was read in this turn */
-    struct weft_buf rest;    /* input that outlives its turn: what came with
+    uint8_t *rest;           /* input that outlives its turn: what came with
                                 the handshake, or would inflate to too much */
     struct weft_buf ahead;   /* messages nobody has received yet */
     struct weft_event event; /* the one that is lent */
@@ -132,50 +152,40 @@ struct weft_link {
     bool was_reset;   /* as a send was told, so that no read will be */
     bool head_only;   /* a response to HEAD */
     bool clean;       /* close frames went both ways */
-    bool tls_resumed; /* TLS went on with an earlier session */
     bool met;         /* a server's client: it speaks TLS, it seems */
     bool proxied;     /* it goes, or went, through a proxy */
     bool inbox_ended; /* the other end of a pair sends no more */
     bool ending_sent; /* all output behind which it ends is sent */
+    struct weft_deflate_agreed agreed; /* compression; all zero: none */
+    uint16_t close_code;   /* the peer's close frame, or 1006 */
+    uint8_t close_reason_len;
     enum weft_status fault; /* of the peer, not yet acted upon */
-
-    /* the other end of a pair, and what it has sent */
-    struct weft_link *pair;
-    struct weft_buf inbox;
-    struct weft_node piped;
-
-    struct weft_tls *tls;    /* NULL: without TLS, or no longer connected */
-    const char *tls_version; /* static strings, once it is secured */
-    const char *tls_cipher;
+    enum weft_cause cause;
+    uint32_t discarded;     /* bytes, while it lingers */
+    char *close_reason;     /* of close_reason_len bytes, or NULL */
+    char *close_message;    /* heap, or NULL */
 
     /* opening */
     struct weft_dial *dial;
     struct weft_tunnel *tunnel; /* until it stands */
     struct weft_opening *opening;
-    struct weft_deflate_agreed agreed; /* compression; all zero: none */
     const char *error;       /* the opener's word: "refused", "dns", ... */
 
     /* clocks */
-    int64_t opened;       /* when the opening began, later the data phase */
-    int64_t opening_limit; /* ns for the whole opening */
+    union {
+        struct {
+            int64_t opened;        /* when the opening began */
+            int64_t opening_limit; /* ns for all of it */
+        };
+        struct { /* once it is open */
+            int64_t last_message; /* either way */
+            int64_t pinged;       /* the keepalive's unanswered ping, or 0 */
+        };
+    };
     int64_t life;         /* a byte came, or output made progress */
-    int64_t last_message; /* either way */
     int64_t stalled;      /* output waits since; 0: it does not */
     int64_t ending;       /* since when it closes, lingers or is at fault */
-    int64_t pinged;       /* the keepalive's unanswered ping; 0: none */
-    int64_t latency;      /* its last round trip; below zero: none */
-    uint64_t ping_count;
-    struct weft_node pings; /* struct weft_ping, oldest first */
-    size_t discarded;
-
-    /* the end */
-    uint16_t close_code;   /* the peer's close frame, or 1006 */
-    char *close_reason;    /* of close_reason_len bytes, or NULL */
-    uint8_t close_reason_len;
-    enum weft_cause cause;
-    char *close_message;   /* heap, or NULL */
-
-    uint64_t messages_in, messages_out, bytes_in, bytes_out;
+    int64_t latency;      /* the keepalive's last round trip, or below zero */
 };
 
 const char *weft_cause_name(enum weft_cause cause);

@@ -89,6 +89,19 @@ weft_link_keep_heads(struct weft_link *k)
     return weft_kept_add(&k->kept, WEFT_KEPT_RESPONSE, weft_opening_head(o));
 }
 
+/* What came behind the peer's head. */
+static enum weft_status
+keep_rest(struct weft_link *k, struct weft_span rest)
+{
+    if (rest.len == 0)
+        return WEFT_OK;
+    k->rest = weft_realloc(NULL, rest.len);
+    if (k->rest == NULL)
+        return WEFT_E_MEMORY;
+    memcpy(k->rest, rest.data, rest.len);
+    return WEFT_OK;
+}
+
 enum weft_status
 weft_link_begin(struct weft_link *k, struct weft_span protocol,
                 const struct weft_deflate_agreed *agreed)
@@ -97,7 +110,7 @@ weft_link_begin(struct weft_link *k, struct weft_span protocol,
 
     if (weft_link_keep_heads(k) != WEFT_OK
         || keep_protocol(k, protocol) != WEFT_OK
-        || weft_buf_add(&k->rest, rest.data, rest.len) != WEFT_OK
+        || keep_rest(k, rest) != WEFT_OK
         || weft_session_deflate(&k->session, &k->config->deflate, agreed,
                                 &k->loop->deflate) != WEFT_OK)
         return WEFT_E_MEMORY;
@@ -105,9 +118,10 @@ weft_link_begin(struct weft_link *k, struct weft_span protocol,
     weft_opening_free(k->opening);
     k->opening = NULL;
     k->state = WEFT_LINK_OPEN;
-    k->opened = k->life = k->last_message = k->loop->now;
+    k->life = k->last_message = k->loop->now;
+    k->pinged = 0;
     if (rest.len > 0) {
-        k->input = (struct weft_input){ weft_buf_head(&k->rest), rest.len };
+        k->input = (struct weft_input){ k->rest, rest.len };
         weft_list_add(&k->loop->fed, &k->fed);
     }
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
@@ -148,10 +162,12 @@ weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
                                      k->config->max_headers);
     if (tls != NULL)
         k->tls = weft_tls_new(tls, NULL, 0);
-    if (k->opening == NULL || (tls != NULL && k->tls == NULL)
+    if (k->opening == NULL
+        || (tls != NULL && (k->tls == NULL || !weft_link_make_pipe(k)))
         || weft_link_keep_peer(k, from) != WEFT_OK) {
         weft_opening_free(k->opening);
         weft_tls_free(k->tls);
+        weft_link_free_pipe(k);
         k->opening = NULL;
         k->tls = NULL;
         weft_sock_close(&fd);

@@ -178,8 +178,6 @@ weft_link_taken(struct weft_link *k)
         return;
     k->lent = false;
     k->owes = true;
-    if (k->event.type == WEFT_EVENT_MESSAGE || k->event.last)
-        k->messages_in++;
     if (!k->from_ahead)
         return;
     k->from_ahead = false;
@@ -266,13 +264,14 @@ weft_link_holds_input(struct weft_link *k)
 static enum weft_status
 keep_input(struct weft_link *k)
 {
-    struct weft_buf kept = { 0 };
-    enum weft_status rc = WEFT_OK;
+    size_t len = can_read(k) ? k->input.len : 0;
+    uint8_t *kept = len > 0 ? weft_realloc(NULL, len) : NULL;
+    enum weft_status rc = len > 0 && kept == NULL ? WEFT_E_MEMORY : WEFT_OK;
 
-    if (k->input.len > 0 && can_read(k))
-        rc = weft_buf_add(&kept, k->input.data, k->input.len);
-    k->input = (struct weft_input){ kept.data, weft_buf_len(&kept) };
-    weft_buf_deinit(&k->rest);
+    if (kept != NULL)
+        memcpy(kept, k->input.data, len);
+    k->input = (struct weft_input){ kept, kept != NULL ? len : 0 };
+    weft_free(k->rest);
     k->rest = kept;
     return rc;
 }
@@ -359,7 +358,6 @@ sent(struct weft_link *k, enum weft_status rc)
 {
     if (rc != WEFT_OK)
         return rc;
-    k->messages_out++;
     k->last_message = k->loop->now;
     weft_link_mark_dirty(k);
     return rc;

@@ -124,6 +124,8 @@ void weft_dial_expire(struct weft_timer *t); /* time for the next attempt */
 void weft_dial_free(struct weft_link *k);
 
 /* link_pair.c */
+bool weft_link_make_pipe(struct weft_link *k); /* false: memory is out */
+void weft_link_free_pipe(struct weft_link *k);
 long weft_pair_receive(struct weft_link *k, void *to, size_t len);
 long weft_pair_send(struct weft_link *k, const struct weft_span *spans,
                     int count);

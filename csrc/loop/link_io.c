@@ -53,7 +53,6 @@ weft_link_receive(struct weft_link *k, void *to, size_t len)
     if (n > 0) {
         k->asked = false;
         k->life = k->loop->now;
-        k->bytes_in += (uint64_t)n;
     }
     return n;
 }
@@ -103,7 +102,7 @@ discard(struct weft_link *k)
         input_ended(k, n);
         return;
     }
-    k->discarded += (size_t)n;
+    k->discarded += (uint32_t)n;
     if (k->discarded > DISCARD_MAX) /* unread, not reset: till the deadline */
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
 }
@@ -316,7 +315,6 @@ send_some(struct weft_link *k)
         return false;
     }
     weft_outq_consume(out, (size_t)n);
-    k->bytes_out += (uint64_t)n;
     if (!sealed) { /* else ciphertext has been counted where it was sent */
         k->life = k->loop->now;
         k->stalled = 0;

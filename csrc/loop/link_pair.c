@@ -5,56 +5,88 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "loop/link_inner.h"
 
 enum { INBOX_MAX = 256 * 1024 };
 
+bool
+weft_link_make_pipe(struct weft_link *k)
+{
+    k->pipe = weft_zalloc(sizeof(*k->pipe));
+    if (k->pipe != NULL)
+        k->pipe->link = k;
+    return k->pipe != NULL;
+}
+
+void
+weft_link_free_pipe(struct weft_link *k)
+{
+    if (k->pipe == NULL)
+        return;
+    weft_node_unlink(&k->pipe->node);
+    weft_buf_deinit(&k->pipe->inbox);
+    weft_free(k->pipe);
+    k->pipe = NULL;
+}
+
+/* The other end, while it is there; it has a pipe then. */
+static struct weft_link *
+other_end(const struct weft_link *k)
+{
+    return k->pipe != NULL ? k->pipe->other : NULL;
+}
+
 void
 weft_pair_watch(struct weft_link *k)
 {
-    struct weft_link *other = k->pair;
-    bool readable = weft_buf_len(&k->inbox) > 0 || k->inbox_ended;
-    bool writable = other == NULL || weft_buf_len(&other->inbox) < INBOX_MAX;
+    struct weft_link *other = other_end(k);
+    bool readable, writable;
 
-    if (k->state == WEFT_LINK_CLOSED || k->state == WEFT_LINK_IDLE)
+    if (k->state == WEFT_LINK_CLOSED || k->state == WEFT_LINK_IDLE
+        || k->pipe == NULL)
         return;
+    readable = weft_buf_len(&k->pipe->inbox) > 0 || k->inbox_ended;
+    writable = other == NULL || weft_buf_len(&other->pipe->inbox) < INBOX_MAX;
     if (((k->watch.wanted & WEFT_READABLE) && readable)
         || ((k->watch.wanted & WEFT_WRITABLE) && writable))
-        weft_list_add(&k->loop->piped, &k->piped);
+        weft_list_add(&k->loop->piped, &k->pipe->node);
 }
 
 long
 weft_pair_receive(struct weft_link *k, void *to, size_t len)
 {
-    size_t n = weft_buf_len(&k->inbox);
+    struct weft_buf *inbox = &k->pipe->inbox;
+    struct weft_link *other = other_end(k);
+    size_t n = weft_buf_len(inbox);
 
     if (n == 0)
         return k->inbox_ended ? 0 : -EAGAIN;
     if (n > len)
         n = len;
-    memcpy(to, weft_buf_head(&k->inbox), n);
-    weft_buf_consume(&k->inbox, n);
-    if (weft_buf_len(&k->inbox) == 0)
-        weft_buf_deinit(&k->inbox);
+    memcpy(to, weft_buf_head(inbox), n);
+    weft_buf_consume(inbox, n);
+    if (weft_buf_len(inbox) == 0)
+        weft_buf_deinit(inbox);
     weft_pair_watch(k);
-    if (k->pair != NULL)
-        weft_pair_watch(k->pair);
+    if (other != NULL)
+        weft_pair_watch(other);
     return (long)n;
 }
 
 long
 weft_pair_send(struct weft_link *k, const struct weft_span *spans, int count)
 {
-    struct weft_link *other = k->pair;
+    struct weft_link *other = other_end(k);
     size_t room, sent = 0;
 
     if (other == NULL)
         return -EPIPE;
-    room = INBOX_MAX - weft_buf_len(&other->inbox);
+    room = INBOX_MAX - weft_buf_len(&other->pipe->inbox);
     for (int i = 0; i < count && room > 0; i++) {
         size_t n = spans[i].len < room ? spans[i].len : room;
 
-        if (weft_buf_add(&other->inbox, spans[i].data, n) != WEFT_OK)
+        if (weft_buf_add(&other->pipe->inbox, spans[i].data, n) != WEFT_OK)
             return sent > 0 ? (long)sent : -ENOMEM;
         sent += n;
         room -= n;
@@ -66,23 +98,25 @@ weft_pair_send(struct weft_link *k, const struct weft_span *spans, int count)
 void
 weft_pair_end(struct weft_link *k)
 {
-    if (k->pair == NULL)
+    struct weft_link *other = other_end(k);
+
+    if (other == NULL)
         return;
-    k->pair->inbox_ended = true;
-    weft_pair_watch(k->pair);
+    other->inbox_ended = true;
+    weft_pair_watch(other);
 }
 
 void
 weft_pair_leave(struct weft_link *k)
 {
-    struct weft_link *other = k->pair;
+    struct weft_link *other = other_end(k);
 
-    if (other == NULL)
-        return;
-    k->pair = NULL;
-    other->pair = NULL;
-    other->inbox_ended = true;
-    weft_pair_watch(other);
+    if (other != NULL) {
+        other->pipe->other = NULL;
+        other->inbox_ended = true;
+        weft_pair_watch(other);
+    }
+    weft_link_free_pipe(k);
 }
 
 /* Both heads, as if they had crossed a wire. */
@@ -131,7 +165,7 @@ choose(const struct weft_opening *c, const struct weft_opening *s,
 static void
 join(struct weft_link *a, struct weft_link *b)
 {
-    a->pair = b;
+    a->pipe->other = b;
     a->state = WEFT_LINK_HANDSHAKE;
     a->watch.wanted = WEFT_READABLE;
     weft_list_add(&a->loop->links, &a->node);
@@ -153,7 +187,8 @@ weft_link_pair(struct weft_link *client, struct weft_link *server,
                             client->config->max_headers);
     s = weft_opening_server(server->config->max_header,
                             server->config->max_headers);
-    if (c != NULL && s != NULL)
+    if (c != NULL && s != NULL && weft_link_make_pipe(client)
+        && weft_link_make_pipe(server))
         rc = weft_opening_add(s, weft_buf_head(&c->sent),
                               weft_buf_len(&c->sent));
     if (rc == WEFT_OK)
@@ -164,6 +199,8 @@ weft_link_pair(struct weft_link *client, struct weft_link *server,
     if (rc != WEFT_OK) {
         weft_opening_free(c);
         weft_opening_free(s);
+        weft_link_free_pipe(client);
+        weft_link_free_pipe(server);
         return rc;
     }
     client->opening = c;

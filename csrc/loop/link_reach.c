@@ -159,7 +159,7 @@ weft_link_reach(struct weft_link *k, const struct weft_route *to)
         k->tls = weft_tls_new(to->tls, to->tls_name != NULL ? to->tls_name
                                                             : to->host,
                               to->port);
-        if (k->tls == NULL)
+        if (k->tls == NULL || !weft_link_make_pipe(k))
             return WEFT_E_MEMORY;
     }
     if (proxied) {

@@ -59,7 +59,7 @@ void
 weft_sealed_watch(struct weft_link *k)
 {
     if (weft_tls_has_more(k->tls) && weft_link_is_reading(k))
-        weft_list_add(&k->loop->piped, &k->piped);
+        weft_list_add(&k->loop->piped, &k->pipe->node);
 }
 
 long
@@ -174,9 +174,16 @@ securing_ended(struct weft_link *k, long n)
 static void
 secured(struct weft_link *k)
 {
-    k->tls_version = weft_tls_version(k->tls);
-    k->tls_cipher = weft_tls_cipher(k->tls);
-    k->tls_resumed = weft_tls_resumed(k->tls);
+    struct weft_tls_said said = { weft_tls_version(k->tls),
+                                  weft_tls_cipher(k->tls),
+                                  weft_tls_resumed(k->tls) };
+
+    if (weft_kept_add(&k->kept, WEFT_KEPT_TLS,
+                      (struct weft_span){ (const char *)&said, sizeof(said) })
+        != WEFT_OK) {
+        weft_link_out_of_memory(k);
+        return;
+    }
     if (k->role == WEFT_CLIENT) {
         weft_link_ask(k);
         return;
@@ -253,8 +260,6 @@ weft_link_secure(struct weft_link *k)
     bool meets = k->role == WEFT_SERVER && !k->met;
     long n = meets ? receive_first(k) : receive_sealed(k, SEALED);
 
-    if (n > 0)
-        k->bytes_in += (uint64_t)n;
     if (n == 0 || (n < 0 && n != -EAGAIN))
         securing_ended(k, n);
     else if (!meets)

@@ -121,7 +121,7 @@ read_piped(struct weft_loop *loop)
     weft_list_init(&now);
     weft_list_move(&now, &loop->piped);
     while ((n = weft_list_take(&now)) != NULL)
-        weft_link_ready(WEFT_CONTAINER(n, struct weft_link, piped),
+        weft_link_ready(WEFT_CONTAINER(n, struct weft_pipe, node)->link,
                         WEFT_READABLE | WEFT_WRITABLE);
 }
 

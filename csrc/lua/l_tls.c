@@ -225,16 +225,20 @@ certificate_tostring(lua_State *L)
 void
 weft_push_tls(lua_State *L, const struct weft_link *k)
 {
-    if (k->tls_version == NULL) {
+    struct weft_span kept = weft_link_kept(k, WEFT_KEPT_TLS);
+    struct weft_tls_said said;
+
+    if (kept.data == NULL) {
         lua_pushnil(L);
         return;
     }
+    memcpy(&said, kept.data, sizeof(said));
     lua_createtable(L, 0, 6);
-    lua_pushstring(L, k->tls_version);
+    lua_pushstring(L, said.version);
     lua_setfield(L, -2, "version");
-    lua_pushstring(L, k->tls_cipher);
+    lua_pushstring(L, said.cipher);
     lua_setfield(L, -2, "cipher");
-    lua_pushboolean(L, k->tls_resumed);
+    lua_pushboolean(L, said.resumed);
     lua_setfield(L, -2, "resumed");
     if (k->tls == NULL) /* no longer connected, and nobody asked before */
         return;

@@ -286,7 +286,7 @@ writes_in_pieces(struct world *w)
     CHECK(weft_link_write(&s, WEFT_TEXT, "a", 1, false) == WEFT_OK);
     CHECK(say(&s, "in between") == WEFT_E_BUSY);
     CHECK(weft_link_write(&s, WEFT_TEXT, "b", 1, true) == WEFT_OK);
-    CHECK(say(&s, "after") == WEFT_OK && s.messages_out == 2);
+    CHECK(say(&s, "after") == WEFT_OK);
     quiet(w);
     CHECK(hears(&c, "ab") && hears(&c, "after"));
     weft_link_deinit(&c);
