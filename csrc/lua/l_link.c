@@ -38,7 +38,8 @@ ws_gc(lua_State *L)
     weft_link_abort(&ws->link, WEFT_CAUSE_COLLECTED,
                     "nothing referred to the connection");
     weft_node_unlink(&ws->borrower);
-    weft_node_unlink(&ws->late);
+    if (ws->late)
+        weft_node_unlink(&ws->link.member);
     weft_link_deinit(&ws->link);
     weft_unanchor(L, ws->instance, &ws->borrower);
     return 0;
@@ -55,18 +56,16 @@ ws_tostring(lua_State *L)
 }
 
 struct weft_ws *
-weft_ws_new(lua_State *L, int loop_index, struct weft_instance *I,
+weft_ws_new(lua_State *L, int owner, struct weft_instance *I,
             struct weft_config *config, enum weft_role role)
 {
-    struct weft_ws *ws = lua_newuserdatauv(L, sizeof(*ws), 4);
+    struct weft_ws *ws = lua_newuserdatauv(L, sizeof(*ws),
+                                           role == WEFT_CLIENT ? 4 : 3);
 
     memset(ws, 0, sizeof(*ws));
     ws->magic = &ws_magic;
     luaL_setmetatable(L, WEFT_WS_TYPE);
-    if (loop_index != 0)
-        lua_pushvalue(L, loop_index);
-    else
-        weft_push_loop(L, I);
+    lua_pushvalue(L, owner);
     lua_setiuservalue(L, -2, 2);
     weft_list_init(&ws->senders);
     weft_list_init(&ws->waiters);

@@ -141,11 +141,9 @@ push_connection(lua_State *L, struct weft_server *s, int server)
     if (lua_getiuservalue(L, server, 3) == LUA_TUSERDATA)
         return lua_touserdata(L, -1);
     lua_pop(L, 1);
-    ws = weft_ws_new(L, 0, s->instance, s->listener.config, WEFT_SERVER);
+    ws = weft_ws_new(L, server, s->instance, s->listener.config, WEFT_SERVER);
     lua_getiuservalue(L, server, 1);
     lua_setiuservalue(L, -2, 3);
-    lua_pushvalue(L, server);
-    lua_setiuservalue(L, -2, 4);
     ws->server = s;
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, server, 3);
@@ -248,7 +246,8 @@ push_connections(lua_State *L, bool all)
             append(L, s->instance, k);
     }
     for (n = s->late.next; all && n != &s->late; n = n->next)
-        append(L, s->instance, WEFT_CONTAINER(n, struct weft_ws, late));
+        append(L, s->instance, WEFT_CONTAINER(n, struct weft_ws,
+                                              link.member));
     return 1;
 }
 
@@ -312,12 +311,13 @@ unfinished(const struct weft_server *s)
 void
 weft_server_note_late(struct weft_server *s, struct weft_ws *ws, bool late)
 {
-    if (late == weft_node_linked(&ws->late))
+    if (late == ws->late)
         return;
-    if (late)
-        weft_list_add(&s->late, &ws->late);
+    ws->late = late;
+    if (late) /* the listener has let go of it */
+        weft_list_add(&s->late, &ws->link.member);
     else
-        weft_node_unlink(&ws->late);
+        weft_node_unlink(&ws->link.member);
     s->late_count += late ? 1u : UINT32_MAX;
     weft_server_check_empty(s);
 }

@@ -71,19 +71,23 @@ struct weft_wait {
         struct weft_queue *queue;
         struct weft_server *server;
     } u;
-    int argument;            /* stack index of the message, in thread */
-    struct weft_writer *writer; /* of a WRITE */
-    struct weft_utf8 utf8;   /* where the writer's text stands after it */
-    const char *data;        /* its bytes */
-    size_t len;
-    uint8_t opcode;
-    bool plain;              /* it is not to be compressed */
-    bool last;
-    uint32_t allow;
-    int signal;
+    union {
+        struct { /* of a SEND or WRITE */
+            struct weft_writer *writer; /* of a WRITE */
+            const char *data;      /* its bytes */
+            size_t len;
+            int argument;          /* stack index of the message, in thread */
+            struct weft_utf8 utf8; /* where its text stands after it */
+            uint8_t opcode;
+            bool plain;            /* it is not to be compressed */
+            bool last;
+        };
+        uint32_t allow;            /* of an EMPTY */
+        int signal;                /* of a SIGNAL */
+        uint8_t ready;             /* of an FD: what the watch reported */
+    };
     struct weft_ping *ping;  /* heap, for WEFT_WAIT_PING */
     struct weft_descriptor *descriptor; /* heap, for WEFT_WAIT_FD */
-    uint8_t ready;           /* what the watch reported */
 };
 
 enum weft_task_status {
@@ -106,15 +110,15 @@ struct weft_task {
     struct weft_instance *instance;
     lua_State *thread;
     enum weft_task_status status;
+    int arguments;            /* on its thread's stack, while NEW */
+    int cancels;              /* 0 none; see weft_wait_begin() */
+    bool watched;             /* weft.run() raises its error again */
     struct weft_wait wait;
     struct weft_node queued;  /* in instance->ready or ->idle */
     struct weft_node alive;   /* in instance->tasks */
     struct weft_node joiners; /* waits */
     struct weft_ws *handles;  /* the connection whose handler it runs */
     struct weft_ws *serves;   /* the connection whose events it runs */
-    int arguments;            /* on its thread's stack, while NEW */
-    int cancels;              /* 0 none; see weft_wait_begin() */
-    bool watched;             /* weft.run() raises its error again */
 };
 
 /* Reasons to keep a connection alive although nobody refers to it. */
@@ -126,33 +130,33 @@ enum {
     WEFT_HOLD_CLOSING = 16,
 };
 
-/* A userdata; user value 1: fields (lazy), 2: the loop, 3: the events (until
- * they are set, a server's handler), 4: the server, or a client's function
- * that follows redirects. */
+/* A userdata; user value 1: fields (lazy), 2: the loop, or the server, which
+ * has it, 3: the events (until they are set, a server's handler), 4, a
+ * client's: the function that follows redirects. */
 struct weft_ws {
     struct weft_link link;
     const void *magic;   /* see weft_check_ws() */
     struct weft_instance *instance;
-    uint8_t holds;
     struct weft_wait *receiver;
     struct weft_node senders; /* waits, first come first served */
     struct weft_node waiters; /* flush, ping, closed, close, open */
     struct weft_task *handler;
     struct weft_server *server; /* whose connection it is, or NULL */
-    struct weft_node late;      /* in server->late */
+    struct weft_task *event_task; /* that runs an event now, or NULL */
+    struct weft_writer *writer; /* in the middle of a message, or NULL */
+    struct weft_node borrower; /* in instance->borrowers */
+    uint32_t anchored;   /* borrowed strings let go of so far */
+    uint8_t holds;
+    bool late;           /* its link's `member` is in server->late */
     bool asked;          /* the handler was started */
     bool has_events;
-    struct weft_task *event_task; /* that runs an event now, or NULL */
     bool event_running;  /* one event at a time */
     bool in_events;      /* run_events() is at work: it sees what follows */
     bool event_opened, event_closed;
     bool event_failed;   /* an event raised: only close is left */
     bool streaming;      /* ws:chunks() is in the middle of something */
-    struct weft_writer *writer; /* in the middle of a message, or NULL */
     bool ended;          /* its end was seen to */
     bool redirects;      /* a refused handshake is shown to the function */
-    struct weft_node borrower; /* in instance->borrowers */
-    uint32_t anchored;   /* borrowed strings let go of so far */
 };
 
 /* A userdata; user value 1: the handler, 2: the loop, 3: a connection that is
@@ -315,8 +319,9 @@ bool weft_let_interrupt(lua_State *L);
 
 /* ---- l_link.c and its neighbours */
 
-/* A connection userdata with an initialised link; pushed. */
-struct weft_ws *weft_ws_new(lua_State *L, int loop_index,
+/* A connection userdata with an initialised link; pushed.  `owner`: where the
+ * loop or the server is on L, which it keeps alive. */
+struct weft_ws *weft_ws_new(lua_State *L, int owner,
                             struct weft_instance *I,
                             struct weft_config *config, enum weft_role role);
 /* Sees to all that waits on a connection whose link was named. */
