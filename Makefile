@@ -201,7 +201,7 @@ test: deps
 
 test-gc: deps
 	$(again) all c-tests
-	@RESTLESS=1 TIME_LIMIT=2400 .ci/test
+	@RESTLESS=1 .ci/test
 
 # The plain module too: bin/weft, which some specs start, runs on that one.
 asan: deps
