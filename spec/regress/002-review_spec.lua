@@ -45,11 +45,12 @@ end)
 
 describe("a script that was busy for long", function()
   it("still closes properly", case.blocking(function(t)
-    local client = t.weft.pair({ close_timeout = 0.2 })
+    local client, server = t.weft.pair({ close_timeout = 0.2 })
     local over = t.weft.now() + 0.3
     repeat until t.weft.now() > over
     assert.is_true(client:close())
     assert.equal("local", client.close_cause)
+    assert.equal("peer", server.close_cause) -- held until here
   end))
 end)
 
