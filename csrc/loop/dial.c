@@ -18,11 +18,11 @@
 void
 weft_dial_free(struct weft_link *k)
 {
-    struct weft_dial *d = k->dial;
+    struct weft_dial *d = k->flow->dial;
 
     if (d == NULL)
         return;
-    k->dial = NULL;
+    k->flow->dial = NULL;
     weft_timer_clear(&k->loop->timers, &d->timer);
     weft_poller_set(k->loop->poller, &d->watch, 0);
     weft_loop_forget(k->loop, &d->watch);
@@ -216,7 +216,7 @@ new_dial(struct weft_link *k, const char *host, uint16_t port)
 
     if (d == NULL)
         return NULL;
-    k->dial = d;
+    k->flow->dial = d;
     d->link = k;
     d->port = port;
     d->watch.fd = -1;

@@ -49,7 +49,7 @@ only_attempt(const struct weft_dial *d)
 void
 weft_link_target(const struct weft_link *k, char to[WEFT_TARGET_TEXT])
 {
-    const struct weft_dial *d = k->dial;
+    const struct weft_dial *d = k->flow->dial;
     const struct weft_attempt *a;
     struct weft_addr peer;
 
@@ -174,7 +174,7 @@ weft_dial_fail_lookup(struct weft_dial *d, const char *why)
 {
     struct weft_link *k = d->link;
 
-    if (k->tunnel == NULL)
+    if (k->flow->tunnel == NULL)
         weft_link_fail_opening(k, "dns", WEFT_CAUSE_RESET,
                                "look up %.256s: %s", d->host, why);
     else

@@ -93,9 +93,8 @@ weft_link_init(struct weft_link *k, struct weft_loop *loop,
     k->close_code = 1006;
     k->latency = -1;
     k->opening_limit = config->handshake_timeout;
-    weft_list_init(&k->pings);
+    k->flow = (struct weft_flow *)&weft_flow_none;
     weft_list_init(&k->rooms);
-    weft_session_init(&k->session, role, &config->limits, &loop->random);
 }
 
 void
@@ -120,7 +119,12 @@ weft_link_mark(struct weft_link *k)
 void
 weft_link_mark_dirty(struct weft_link *k)
 {
-    weft_list_add(&k->loop->dirty, &k->dirty);
+    struct weft_flow *f = k->flow;
+
+    if (weft_node_linked(&f->dirty))
+        return;
+    weft_list_add(&k->loop->dirty, &f->dirty);
+    weft_flow_touch(f);
 }
 
 void
@@ -146,6 +150,28 @@ weft_link_blame(struct weft_link *k, enum weft_cause cause,
         weft_link_explain(k, message);
 }
 
+/* What only a live link has in its flow. */
+static void
+dry_up(struct weft_link *k)
+{
+    struct weft_flow *f = k->flow;
+
+    if (!weft_link_is_awake(k))
+        return;
+    weft_dial_free(k);
+    weft_tunnel_free(f->tunnel);
+    f->tunnel = NULL;
+    weft_opening_free(f->opening);
+    f->opening = NULL;
+    weft_node_unlink(&f->dirty);
+    weft_node_unlink(&f->fed); /* or unsecured */
+    f->input = (struct weft_input){ 0 };
+    weft_free(f->rest);
+    f->rest = NULL;
+    weft_outq_deinit(&f->session.out);
+    f->session.deflate = NULL;
+}
+
 /* Lets go of the transport and of everything only a live link needs. */
 static void
 disconnect(struct weft_link *k)
@@ -156,20 +182,13 @@ disconnect(struct weft_link *k)
     weft_sock_close(&k->watch.fd);
     weft_pair_leave(k);
     weft_room_leave_all(k);
-    weft_dial_free(k);
-    weft_tunnel_free(k->tunnel);
-    k->tunnel = NULL;
     weft_tls_free(k->tls);
     k->tls = NULL;
     weft_timer_clear(&k->loop->timers, &k->timer);
     weft_node_unlink(&k->node);
-    weft_node_unlink(&k->dirty);
-    weft_node_unlink(&k->fed); /* or unsecured */
-    weft_opening_free(k->opening);
-    k->opening = NULL;
-    k->input = (struct weft_input){ 0 };
-    weft_free(k->rest);
-    k->rest = NULL;
+    dry_up(k);
+    weft_deflate_free(k->deflate); /* nothing is read or sent now */
+    k->deflate = NULL;
     if (k->listener != NULL)
         weft_listener_forget(k->listener, k);
 }
@@ -183,16 +202,13 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
     weft_link_blame(k, cause, message);
     if (k->state == WEFT_LINK_BODY)
         weft_link_keep_body(k);
-    if ((weft_session_closed(&k->session) || cause == WEFT_CAUSE_TLS)
+    if ((weft_session_closed(&k->flow->session) || cause == WEFT_CAUSE_TLS)
         && weft_link_is_sealed(k) && !k->write_dead)
         weft_sealed_end(k); /* close_notify, or the alert */
     disconnect(k);
     k->state = WEFT_LINK_CLOSED;
     k->reading_over = true;
-    k->clean = weft_session_closed(&k->session);
-    weft_outq_deinit(&k->session.out);
-    weft_deflate_free(k->session.deflate); /* nothing is read or sent now */
-    k->session.deflate = NULL;
+    k->clean = weft_session_closed(&k->flow->session);
     weft_link_mark(k);
 }
 
@@ -203,15 +219,15 @@ weft_link_deinit(struct weft_link *k)
         return;
     disconnect(k);
     weft_node_unlink(&k->work.node);
-    while (weft_list_take(&k->pings) != NULL)
+    while (weft_list_take(&k->flow->pings) != NULL)
         continue;
-    weft_session_deinit(&k->session);
-    weft_buf_deinit(&k->ahead);
+    weft_link_drop_flow(k);
     weft_free(k->kept);
     weft_free(k->close_reason);
     weft_free(k->close_message);
     weft_config_release(k->config);
-    *k = (struct weft_link){ .state = WEFT_LINK_CLOSED, .cause = k->cause };
+    *k = (struct weft_link){ .state = WEFT_LINK_CLOSED, .cause = k->cause,
+                             .flow = k->flow };
     k->watch.fd = -1;
     k->close_code = 1006;
     k->latency = -1;
@@ -235,13 +251,13 @@ fault_cause(enum weft_status fault)
 void
 weft_link_fail(struct weft_link *k, enum weft_status fault)
 {
-    k->fault = WEFT_OK;
+    k->flow->fault = WEFT_OK;
     k->reading_over = true;
     k->loop->now = weft_now();
     weft_link_blame(k, fault_cause(fault), weft_status_text(fault));
-    weft_session_fail(&k->session, fault);
+    weft_session_fail(&k->flow->session, fault);
     weft_room_leave_all(k);
-    k->ending = k->loop->now;
+    k->flow->ending = k->loop->now;
     k->state = WEFT_LINK_LINGER;
     weft_link_mark_dirty(k);
     weft_link_mark(k);
@@ -259,21 +275,22 @@ weft_link_close(struct weft_link *k, unsigned code, struct weft_span reason,
         weft_link_abort(k, cause, NULL);
         return;
     }
-    if (k->fault < 0) {
-        weft_link_fail(k, k->fault);
+    if (k->flow->fault < 0) {
+        weft_link_fail(k, k->flow->fault);
         return;
     }
-    if (k->session.close_sent)
+    if (k->flow->session.close_sent)
         return;
     k->loop->now = weft_now(); /* the caller may have taken its time */
     weft_link_blame(k, cause, NULL);
-    if (weft_session_close(&k->session, code, reason.data, reason.len)
-        == WEFT_E_MEMORY) {
+    if (!weft_link_wake(k)
+        || weft_session_close(&k->flow->session, code, reason.data,
+                              reason.len) == WEFT_E_MEMORY) {
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
         return;
     }
     weft_room_leave_all(k);
-    k->ending = k->loop->now;
+    k->flow->ending = k->loop->now;
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
     weft_link_holds_input(k); /* the peer's answer may stand in it */
     weft_link_mark_dirty(k);
@@ -289,7 +306,8 @@ weft_link_abort(struct weft_link *k, enum weft_cause cause,
         return;
     if (k->state < WEFT_LINK_OPEN && k->error == NULL)
         k->error = "cancelled";
-    weft_buf_deinit(&k->ahead);
+    if (weft_link_is_awake(k))
+        weft_buf_deinit(&k->flow->ahead);
     k->lent = false;
     weft_link_finish(k, cause, message);
 }

@@ -112,6 +112,43 @@ struct weft_tls_said {
     bool resumed; /* it went on with an earlier session */
 };
 
+/*
+ * What a link has only while something passes through it, or before and after
+ * its data phase: from the loop's spare ones, given back at rest.  A link at
+ * rest, and one that does nothing yet, has weft_flow_none, which only reads.
+ */
+struct weft_flow {
+    struct weft_link *link;
+    struct weft_node awake;  /* in loop->awake, or ->spare_flows */
+    struct weft_node dirty;  /* in loop->dirty */
+    union {
+        struct weft_node fed;       /* in loop->fed, while open */
+        struct weft_node unsecured; /* in loop->unsecured, before */
+    };
+    struct weft_node pings;  /* struct weft_ping, oldest first */
+    struct weft_session session;
+    struct weft_input input; /* what was read in this turn */
+    uint8_t *rest;           /* input that outlives its turn: what came with
+                                the handshake, or would inflate to too much */
+    struct weft_buf ahead;   /* messages nobody has received yet */
+    struct weft_event event; /* the one that is lent */
+    enum weft_status fault;  /* of the peer, not yet acted upon, when below 0 */
+    uint32_t discarded;      /* bytes, while it lingers */
+    int64_t stalled;         /* output waits since; 0: it does not */
+    int64_t ending;          /* since when it closes, lingers or is at fault */
+
+    /* opening */
+    struct weft_dial *dial;
+    struct weft_tunnel *tunnel; /* until it stands */
+    struct weft_opening *opening;
+
+    /* the caller's, for what it lends; in a list, it keeps the link awake */
+    struct weft_node borrower;
+    uint32_t let_go; /* of what the output queue has borrowed */
+};
+
+extern const struct weft_flow weft_flow_none;
+
 struct weft_link {
     struct weft_loop *loop;
     struct weft_config *config; /* counted */
@@ -119,14 +156,8 @@ struct weft_link {
     enum weft_link_state state;
 
     struct weft_node node;   /* in loop->links */
-    struct weft_node dirty;  /* in loop->dirty */
-    union {
-        struct weft_node fed;       /* in loop->fed, while open */
-        struct weft_node unsecured; /* in loop->unsecured, before */
-    };
     struct weft_node member; /* in the listener's links */
     struct weft_node rooms;  /* struct weft_membership */
-    struct weft_node pings;  /* struct weft_ping, oldest first */
     struct weft_work work;   /* in loop->work */
     struct weft_timer timer;
     struct weft_watch watch;
@@ -136,12 +167,8 @@ struct weft_link {
     struct weft_pipe *pipe;  /* NULL: a plain socket's */
     struct weft_tls *tls;    /* NULL: without TLS, or no longer connected */
 
-    struct weft_session session;
-    struct weft_input input; /* what was read in this turn */
-    uint8_t *rest;           /* input that outlives its turn: what came with
-                                the handshake, or would inflate to too much */
-    struct weft_buf ahead;   /* messages nobody has received yet */
-    struct weft_event event; /* the one that is lent */
+    struct weft_flow *flow;  /* never NULL once it is initialised */
+    struct weft_deflate *deflate; /* the session's, also at rest */
     bool lent, from_ahead;
     bool wanted;      /* somebody waits for a message */
     bool asked;       /* somebody asked for one since bytes last came */
@@ -159,16 +186,9 @@ struct weft_link {
     struct weft_deflate_agreed agreed; /* compression; all zero: none */
     uint16_t close_code;   /* the peer's close frame, or 1006 */
     uint8_t close_reason_len;
-    enum weft_status fault; /* of the peer, not yet acted upon */
     enum weft_cause cause;
-    uint32_t discarded;     /* bytes, while it lingers */
     char *close_reason;     /* of close_reason_len bytes, or NULL */
     char *close_message;    /* heap, or NULL */
-
-    /* opening */
-    struct weft_dial *dial;
-    struct weft_tunnel *tunnel; /* until it stands */
-    struct weft_opening *opening;
     const char *error;       /* the opener's word: "refused", "dns", ... */
 
     /* clocks */
@@ -183,8 +203,6 @@ struct weft_link {
         };
     };
     int64_t life;         /* a byte came, or output made progress */
-    int64_t stalled;      /* output waits since; 0: it does not */
-    int64_t ending;       /* since when it closes, lingers or is at fault */
     int64_t latency;      /* the keepalive's last round trip, or below zero */
 };
 
@@ -288,11 +306,27 @@ enum weft_status weft_link_ping(struct weft_link *k, struct weft_ping *p);
 /* Sends what is queued now, without waiting for the end of the turn. */
 void weft_link_flush(struct weft_link *k);
 
+bool weft_link_get_flow(struct weft_link *k); /* for weft_link_wake() */
+
+static inline bool
+weft_link_is_awake(const struct weft_link *k)
+{
+    return k->flow != &weft_flow_none;
+}
+
+/* Gives the link a flow of its own, if it has none: what sends does so itself,
+ * this is for who writes to the flow.  False: memory is out. */
+static inline bool
+weft_link_wake(struct weft_link *k)
+{
+    return weft_link_is_awake(k) || weft_link_get_flow(k);
+}
+
 /* Bytes the kernel has not taken. */
 static inline size_t
 weft_link_backlog(const struct weft_link *k)
 {
-    return weft_outq_len(&k->session.out)
+    return weft_outq_len(&k->flow->session.out)
            + (k->tls != NULL ? weft_buf_len(weft_tls_pending(k->tls)) : 0);
 }
 
@@ -335,8 +369,8 @@ void weft_link_peer(const struct weft_link *k, struct weft_addr *peer);
 static inline bool
 weft_link_is_open(const struct weft_link *k)
 {
-    return k->state == WEFT_LINK_OPEN && !k->session.close_sent
-           && !k->session.close_received && !k->write_dead;
+    return k->state == WEFT_LINK_OPEN && !k->flow->session.close_sent
+           && !k->flow->session.close_received && !k->write_dead;
 }
 
 #endif

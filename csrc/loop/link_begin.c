@@ -35,11 +35,11 @@ enum weft_status
 weft_link_queue(struct weft_link *k, struct weft_buf *b)
 {
     size_t len = weft_buf_len(b);
-    uint8_t *to = weft_outq_reserve(&k->session.out, len);
+    uint8_t *to = weft_outq_reserve(&k->flow->session.out, len);
 
     if (to != NULL) {
         memcpy(to, weft_buf_head(b), len);
-        weft_outq_commit(&k->session.out, len);
+        weft_outq_commit(&k->flow->session.out, len);
     }
     weft_buf_deinit(b);
     return to != NULL ? WEFT_OK : WEFT_E_MEMORY;
@@ -76,7 +76,7 @@ keep_protocol(struct weft_link *k, struct weft_span protocol)
 enum weft_status
 weft_link_keep_heads(struct weft_link *k)
 {
-    const struct weft_opening *o = k->opening;
+    const struct weft_opening *o = k->flow->opening;
     struct weft_span sent = { (const char *)weft_buf_head(&o->sent),
                               weft_buf_len(&o->sent) };
 
@@ -95,10 +95,10 @@ keep_rest(struct weft_link *k, struct weft_span rest)
 {
     if (rest.len == 0)
         return WEFT_OK;
-    k->rest = weft_realloc(NULL, rest.len);
-    if (k->rest == NULL)
+    k->flow->rest = weft_realloc(NULL, rest.len);
+    if (k->flow->rest == NULL)
         return WEFT_E_MEMORY;
-    memcpy(k->rest, rest.data, rest.len);
+    memcpy(k->flow->rest, rest.data, rest.len);
     return WEFT_OK;
 }
 
@@ -106,23 +106,24 @@ enum weft_status
 weft_link_begin(struct weft_link *k, struct weft_span protocol,
                 const struct weft_deflate_agreed *agreed)
 {
-    struct weft_span rest = weft_opening_rest(k->opening);
+    struct weft_span rest = weft_opening_rest(k->flow->opening);
 
     if (weft_link_keep_heads(k) != WEFT_OK
         || keep_protocol(k, protocol) != WEFT_OK
         || keep_rest(k, rest) != WEFT_OK
-        || weft_session_deflate(&k->session, &k->config->deflate, agreed,
+        || weft_session_deflate(&k->flow->session, &k->config->deflate, agreed,
                                 &k->loop->deflate) != WEFT_OK)
         return WEFT_E_MEMORY;
+    k->deflate = k->flow->session.deflate;
     k->agreed = *agreed;
-    weft_opening_free(k->opening);
-    k->opening = NULL;
+    weft_opening_free(k->flow->opening);
+    k->flow->opening = NULL;
     k->state = WEFT_LINK_OPEN;
     k->life = k->last_message = k->loop->now;
     k->pinged = 0;
     if (rest.len > 0) {
-        k->input = (struct weft_input){ k->rest, rest.len };
-        weft_list_add(&k->loop->fed, &k->fed);
+        k->flow->input = (struct weft_input){ k->flow->rest, rest.len };
+        weft_list_add(&k->loop->fed, &k->flow->fed);
     }
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
     weft_link_mark(k);
@@ -133,7 +134,7 @@ weft_link_begin(struct weft_link *k, struct weft_span protocol,
 enum weft_status
 weft_link_begin_client(struct weft_link *k)
 {
-    const struct weft_opening *o = k->opening;
+    const struct weft_opening *o = k->flow->opening;
 
     struct weft_deflate_agreed agreed = o->agreed; /* o will be gone */
 
@@ -158,17 +159,21 @@ enum weft_status
 weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
                 struct weft_tls_context *tls)
 {
-    k->opening = weft_opening_server(k->config->max_header,
-                                     k->config->max_headers);
+    if (!weft_link_wake(k)) {
+        weft_sock_close(&fd);
+        return WEFT_E_MEMORY;
+    }
+    k->flow->opening = weft_opening_server(k->config->max_header,
+                                           k->config->max_headers);
     if (tls != NULL)
         k->tls = weft_tls_new(tls, NULL, 0);
-    if (k->opening == NULL
+    if (k->flow->opening == NULL
         || (tls != NULL && (k->tls == NULL || !weft_link_make_pipe(k)))
         || weft_link_keep_peer(k, from) != WEFT_OK) {
-        weft_opening_free(k->opening);
+        weft_opening_free(k->flow->opening);
         weft_tls_free(k->tls);
         weft_link_free_pipe(k);
-        k->opening = NULL;
+        k->flow->opening = NULL;
         k->tls = NULL;
         weft_sock_close(&fd);
         return WEFT_E_MEMORY;
@@ -188,10 +193,12 @@ weft_link_connect(struct weft_link *k, const struct weft_route *to,
     struct weft_client_request request = *r;
 
     request.deflate = k->config->deflate;
-    k->opening = weft_opening_client(&request, &k->loop->random,
-                                     k->config->max_header,
-                                     k->config->max_headers);
-    if (k->opening == NULL)
+    if (!weft_link_wake(k))
+        return WEFT_E_MEMORY;
+    k->flow->opening = weft_opening_client(&request, &k->loop->random,
+                                           k->config->max_header,
+                                           k->config->max_headers);
+    if (k->flow->opening == NULL)
         return WEFT_E_MEMORY;
     k->opening_limit = limit;
     begin_opening(k, WEFT_LINK_DIALLING);
@@ -220,7 +227,7 @@ weft_link_ask(struct weft_link *k)
 {
     k->state = WEFT_LINK_HANDSHAKE;
     if (weft_link_keep_heads(k) != WEFT_OK
-        || weft_link_queue(k, &k->opening->sent) != WEFT_OK) {
+        || weft_link_queue(k, &k->flow->opening->sent) != WEFT_OK) {
         weft_link_out_of_memory(k);
         return;
     }

@@ -17,11 +17,13 @@ struct entry {
     uint8_t type, opcode, last, unused;
 };
 
-/* The session may only be read while the link is open. */
+/* The session may only be read while the link is open (and not at rest, where
+ * there is nothing to read: see weft_flow_none). */
 static bool
 can_read(const struct weft_link *k)
 {
-    return k->state == WEFT_LINK_OPEN && !k->reading_over && k->fault == 0;
+    return k->state == WEFT_LINK_OPEN && !k->reading_over
+           && k->flow->fault == 0;
 }
 
 static void
@@ -38,8 +40,8 @@ note_close(struct weft_link *k, const struct weft_event *ev)
     weft_link_blame(k, WEFT_CAUSE_PEER, NULL);
     weft_room_leave_all(k);
     k->reading_over = true;
-    if (k->ending == 0)
-        k->ending = k->loop->now;
+    if (k->flow->ending == 0)
+        k->flow->ending = k->loop->now;
     weft_link_mark_dirty(k); /* the answer; then the end of the connection */
     weft_link_mark(k);
     weft_link_retime(k);
@@ -49,7 +51,7 @@ note_close(struct weft_link *k, const struct weft_event *ev)
 static void
 note_pong(struct weft_link *k, const struct weft_event *ev)
 {
-    struct weft_node *n = k->pings.next;
+    struct weft_node *n = k->flow->pings.next;
     struct weft_ping *p;
 
     if (k->pinged != 0) {
@@ -57,14 +59,14 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
         k->pinged = 0;
         weft_link_retime(k); /* the next ping is nearer than the timeout was */
     }
-    for (; n != &k->pings; n = n->next) {
+    for (; n != &k->flow->pings; n = n->next) {
         p = WEFT_CONTAINER(n, struct weft_ping, node);
         if (p->len == ev->len && memcmp(p->payload, ev->data, p->len) == 0)
             break;
     }
-    if (n == &k->pings)
+    if (n == &k->flow->pings)
         return;
-    for (struct weft_node *m = k->pings.next;; m = m->next) {
+    for (struct weft_node *m = k->flow->pings.next;; m = m->next) {
         p = WEFT_CONTAINER(m, struct weft_ping, node);
         if (p->round_trip < 0)
             p->round_trip = k->loop->now - p->sent;
@@ -81,10 +83,12 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
 static enum weft_status
 read_message(struct weft_link *k, struct weft_event *ev)
 {
-    while (can_read(k)) {
-        enum weft_status rc = weft_session_read(&k->session, &k->input, ev);
+    struct weft_flow *f = k->flow;
 
-        if (weft_outq_len(&k->session.out) > 0)
+    while (can_read(k)) {
+        enum weft_status rc = weft_session_read(&f->session, &f->input, ev);
+
+        if (weft_outq_len(&f->session.out) > 0)
             weft_link_mark_dirty(k); /* pongs, the answer to a close */
         if (rc != WEFT_EVENT)
             return rc;
@@ -92,9 +96,9 @@ read_message(struct weft_link *k, struct weft_event *ev)
         case WEFT_EVENT_MESSAGE:
         case WEFT_EVENT_CHUNK:
             if (ev->type == WEFT_EVENT_CHUNK && ev->last)
-                weft_session_stream(&k->session, false);
+                weft_session_stream(&f->session, false);
             k->last_message = k->loop->now;
-            if (!k->session.close_sent)
+            if (!f->session.close_sent)
                 return rc;
             break; /* 1.4: after our close, what comes in is dropped */
         case WEFT_EVENT_PING:
@@ -114,14 +118,13 @@ static void
 lend_ahead(struct weft_link *k)
 {
     struct entry e;
-    const uint8_t *at = weft_buf_head(&k->ahead);
+    const uint8_t *at = weft_buf_head(&k->flow->ahead);
 
     memcpy(&e, at, sizeof(e));
-    k->event = (struct weft_event){ .type = (enum weft_event_type)e.type,
-                                    .opcode = e.opcode,
-                                    .last = e.last != 0,
-                                    .data = at + sizeof(e),
-                                    .len = e.len };
+    k->flow->event = (struct weft_event){
+        .type = (enum weft_event_type)e.type, .opcode = e.opcode,
+        .last = e.last != 0, .data = at + sizeof(e), .len = e.len
+    };
     k->from_ahead = true;
     k->lent = true;
 }
@@ -130,7 +133,8 @@ lend_ahead(struct weft_link *k)
 static void
 read_again(struct weft_link *k)
 {
-    if (can_read(k) && !weft_link_is_reading(k))
+    if (k->state == WEFT_LINK_OPEN && !k->reading_over
+        && k->flow->fault >= 0 && !weft_link_is_reading(k))
         weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
 }
 
@@ -139,11 +143,12 @@ weft_link_next(struct weft_link *k, struct weft_event *ev)
 {
     enum weft_status rc;
 
-    if (!k->lent && weft_buf_len(&k->ahead) > 0)
+    if (!k->lent && weft_buf_len(&k->flow->ahead) > 0)
         lend_ahead(k);
     if (!k->lent) {
         k->owes = false; /* whoever asks for more has said what it had to */
-        rc = k->fault < 0 ? k->fault : read_message(k, &k->event);
+        rc = k->flow->fault < 0 ? k->flow->fault
+                                : read_message(k, &k->flow->event);
         if (rc == WEFT_EVENT)
             k->lent = true;
         else if (rc < 0)
@@ -156,7 +161,7 @@ weft_link_next(struct weft_link *k, struct weft_event *ev)
         read_again(k);
         return WEFT_MORE;
     }
-    *ev = k->event;
+    *ev = k->flow->event;
     return WEFT_EVENT;
 }
 
@@ -167,8 +172,8 @@ weft_link_next(struct weft_link *k, struct weft_event *ev)
 static bool
 is_ahead_full(const struct weft_link *k)
 {
-    return k->session.deflate != NULL && !k->session.close_sent
-           && weft_buf_len(&k->ahead) >= k->config->receive_buffer;
+    return k->deflate != NULL && !k->flow->session.close_sent
+           && weft_buf_len(&k->flow->ahead) >= k->config->receive_buffer;
 }
 
 void
@@ -181,21 +186,23 @@ weft_link_taken(struct weft_link *k)
     if (!k->from_ahead)
         return;
     k->from_ahead = false;
-    weft_buf_consume(&k->ahead, sizeof(struct entry) + k->event.len);
-    if (k->input.len > 0 && !is_ahead_full(k))
-        weft_list_add(&k->loop->fed, &k->fed); /* there is room for more */
-    if (weft_buf_len(&k->ahead) > 0)
+    weft_buf_consume(&k->flow->ahead,
+                     sizeof(struct entry) + k->flow->event.len);
+    if (k->flow->input.len > 0 && !is_ahead_full(k))
+        weft_list_add(&k->loop->fed, &k->flow->fed); /* there is room */
+    if (weft_buf_len(&k->flow->ahead) > 0)
         return;
-    weft_buf_deinit(&k->ahead);
+    weft_buf_deinit(&k->flow->ahead);
+    weft_flow_touch(k->flow);
     read_again(k); /* nobody may ask for more, but a close may come */
 }
 
 bool
 weft_link_has_next(const struct weft_link *k)
 {
-    return k->lent || weft_buf_len(&k->ahead) > 0 || k->reading_over
-           || k->fault < 0 || k->input.len > 0
-           || weft_session_pending(&k->session);
+    return k->lent || weft_buf_len(&k->flow->ahead) > 0 || k->reading_over
+           || k->flow->fault < 0 || k->flow->input.len > 0
+           || weft_session_pending(&k->flow->session);
 }
 
 size_t
@@ -203,10 +210,10 @@ weft_link_read_limit(const struct weft_link *k)
 {
     size_t held, bound = k->config->receive_buffer;
 
-    if (k->wanted || k->session.close_sent)
+    if (k->wanted || k->flow->session.close_sent)
         return WEFT_SLICE;
-    held = weft_buf_len(&k->ahead) + weft_session_held(&k->session);
-    if (k->asked && weft_buf_len(&k->ahead) == 0)
+    held = weft_buf_len(&k->flow->ahead) + weft_session_held(&k->flow->session);
+    if (k->asked && weft_buf_len(&k->flow->ahead) == 0)
         return WEFT_SLICE; /* a message above the bound comes in by asking */
     if (held >= bound)
         return 0;
@@ -227,12 +234,12 @@ skip_chunks(struct weft_link *k)
 {
     bool last = false;
 
-    while (!last && (k->lent || weft_buf_len(&k->ahead) > 0)) {
+    while (!last && (k->lent || weft_buf_len(&k->flow->ahead) > 0)) {
         if (!k->lent)
             lend_ahead(k);
-        if (k->event.type != WEFT_EVENT_CHUNK)
+        if (k->flow->event.type != WEFT_EVENT_CHUNK)
             break;
-        last = k->event.last;
+        last = k->flow->event.last;
         weft_link_taken(k);
     }
     return last;
@@ -241,21 +248,28 @@ skip_chunks(struct weft_link *k)
 void
 weft_link_stream(struct weft_link *k, bool on)
 {
+    if (!weft_link_is_awake(k) && !on)
+        return;
+    if (!weft_link_wake(k)) {
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+        return;
+    }
+    weft_flow_touch(k->flow);
     if (!on && !skip_chunks(k))
-        weft_session_stream(&k->session, false);
-    else if (on && !k->lent && weft_buf_len(&k->ahead) == 0)
-        weft_session_stream(&k->session, true);
+        weft_session_stream(&k->flow->session, false);
+    else if (on && !k->lent && weft_buf_len(&k->flow->ahead) == 0)
+        weft_session_stream(&k->flow->session, true);
 }
 
 bool
 weft_link_holds_input(struct weft_link *k)
 {
-    if (k->input.len == 0)
+    if (k->flow->input.len == 0)
         return false;
     if (is_ahead_full(k))
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
     else
-        weft_list_add(&k->loop->fed, &k->fed);
+        weft_list_add(&k->loop->fed, &k->flow->fed);
     return true;
 }
 
@@ -264,15 +278,15 @@ weft_link_holds_input(struct weft_link *k)
 static enum weft_status
 keep_input(struct weft_link *k)
 {
-    size_t len = can_read(k) ? k->input.len : 0;
+    size_t len = can_read(k) ? k->flow->input.len : 0;
     uint8_t *kept = len > 0 ? weft_realloc(NULL, len) : NULL;
     enum weft_status rc = len > 0 && kept == NULL ? WEFT_E_MEMORY : WEFT_OK;
 
     if (kept != NULL)
-        memcpy(kept, k->input.data, len);
-    k->input = (struct weft_input){ kept, kept != NULL ? len : 0 };
-    weft_free(k->rest);
-    k->rest = kept;
+        memcpy(kept, k->flow->input.data, len);
+    k->flow->input = (struct weft_input){ kept, kept != NULL ? len : 0 };
+    weft_free(k->flow->rest);
+    k->flow->rest = kept;
     return rc;
 }
 
@@ -287,13 +301,13 @@ put_ahead(struct weft_link *k, const struct weft_event *ev)
 
     if (ev->len > UINT32_MAX)
         return WEFT_E_MEMORY;
-    to = weft_buf_reserve(&k->ahead, sizeof(e) + ev->len);
+    to = weft_buf_reserve(&k->flow->ahead, sizeof(e) + ev->len);
     if (to == NULL)
         return WEFT_E_MEMORY;
     memcpy(to, &e, sizeof(e));
     if (ev->len > 0)
         memcpy(to + sizeof(e), ev->data, ev->len);
-    weft_buf_commit(&k->ahead, sizeof(e) + ev->len);
+    weft_buf_commit(&k->flow->ahead, sizeof(e) + ev->len);
     return WEFT_OK;
 }
 
@@ -301,13 +315,13 @@ put_ahead(struct weft_link *k, const struct weft_event *ev)
 static void
 note_fault(struct weft_link *k, enum weft_status fault)
 {
-    if (weft_buf_len(&k->ahead) == 0 && !k->owes) {
+    if (weft_buf_len(&k->flow->ahead) == 0 && !k->owes) {
         weft_link_fail(k, fault);
         return;
     }
-    k->fault = fault;
-    if (k->ending == 0)
-        k->ending = k->loop->now;
+    k->flow->fault = fault;
+    if (k->flow->ending == 0)
+        k->flow->ending = k->loop->now;
     weft_link_mark(k);
     weft_link_retime(k);
 }
@@ -324,7 +338,7 @@ weft_link_settle(struct weft_link *k)
     bool any = false;
 
     if (k->lent && !k->from_ahead) {
-        rc = put_ahead(k, &k->event);
+        rc = put_ahead(k, &k->flow->event);
         any = true;
     }
     k->lent = k->from_ahead = false; /* `ahead` may move; it lends again */
@@ -334,7 +348,7 @@ weft_link_settle(struct weft_link *k)
         any = true;
     }
     if (rc < 0) /* nothing after the bad frame is looked at */
-        k->input.len = 0;
+        k->flow->input.len = 0;
     kept = keep_input(k);
     if (rc < 0 || kept < 0)
         note_fault(k, rc < 0 ? rc : kept);
@@ -343,14 +357,27 @@ weft_link_settle(struct weft_link *k)
         weft_link_mark(k);
 }
 
-/* Gives the link an output buffer that another one has used before. */
-static void
-borrow_buffer(struct weft_link *k)
+/* Wakes the link, and gives it an output buffer that another one has used
+ * before. */
+static enum weft_status
+get_buffer(struct weft_link *k)
 {
     struct weft_loop *loop = k->loop;
 
-    if (k->session.out.bytes.data == NULL && loop->spare_count > 0)
-        k->session.out.bytes = loop->spares[--loop->spare_count];
+    if (!weft_link_wake(k))
+        return WEFT_E_MEMORY;
+    if (loop->spare_count > 0)
+        k->flow->session.out.bytes = loop->spares[--loop->spare_count];
+    return WEFT_OK;
+}
+
+/* Whether the link may be sent to; it is ready for it then. */
+static inline enum weft_status
+begin_sending(struct weft_link *k)
+{
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    return k->flow->session.out.bytes.data != NULL ? WEFT_OK : get_buffer(k);
 }
 
 static enum weft_status
@@ -367,40 +394,45 @@ enum weft_status
 weft_link_send(struct weft_link *k, enum weft_opcode opcode,
                const void *data, size_t len)
 {
-    if (!weft_link_is_open(k))
-        return WEFT_E_CLOSED;
-    borrow_buffer(k);
-    return sent(k, weft_session_send(&k->session, opcode, data, len));
+    enum weft_status rc = begin_sending(k);
+
+    if (rc != WEFT_OK)
+        return rc;
+    return sent(k, weft_session_send(&k->flow->session, opcode, data, len));
 }
 
 enum weft_status
 weft_link_send_plain(struct weft_link *k, enum weft_opcode opcode,
                      const void *data, size_t len)
 {
-    if (!weft_link_is_open(k))
-        return WEFT_E_CLOSED;
-    borrow_buffer(k);
-    return sent(k, weft_session_send_plain(&k->session, opcode, data, len));
+    enum weft_status rc = begin_sending(k);
+
+    if (rc != WEFT_OK)
+        return rc;
+    return sent(k, weft_session_send_plain(&k->flow->session, opcode, data,
+                                           len));
 }
 
 enum weft_status
 weft_link_send_borrowed(struct weft_link *k, enum weft_opcode opcode,
                         const void *data, size_t len)
 {
-    if (!weft_link_is_open(k))
-        return WEFT_E_CLOSED;
-    borrow_buffer(k);
-    return sent(k,
-                weft_session_send_borrowed(&k->session, opcode, data, len));
+    enum weft_status rc = begin_sending(k);
+
+    if (rc != WEFT_OK)
+        return rc;
+    return sent(k, weft_session_send_borrowed(&k->flow->session, opcode, data,
+                                              len));
 }
 
 enum weft_status
 weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
 {
-    if (!weft_link_is_open(k))
-        return WEFT_E_CLOSED;
-    borrow_buffer(k);
-    return sent(k, weft_session_send_chunk(&k->session, frame));
+    enum weft_status rc = begin_sending(k);
+
+    if (rc != WEFT_OK)
+        return rc;
+    return sent(k, weft_session_send_chunk(&k->flow->session, frame));
 }
 
 static enum weft_status
@@ -416,10 +448,12 @@ enum weft_status
 weft_link_write(struct weft_link *k, enum weft_opcode opcode,
                 const void *data, size_t len, bool last)
 {
-    if (!weft_link_is_open(k))
-        return WEFT_E_CLOSED;
-    borrow_buffer(k);
-    return wrote(k, weft_session_write(&k->session, opcode, data, len, last),
+    enum weft_status rc = begin_sending(k);
+
+    if (rc != WEFT_OK)
+        return rc;
+    return wrote(k, weft_session_write(&k->flow->session, opcode, data, len,
+                                       last),
                  last);
 }
 
@@ -427,11 +461,12 @@ enum weft_status
 weft_link_write_plain(struct weft_link *k, enum weft_opcode opcode,
                       const void *data, size_t len, bool last)
 {
-    if (!weft_link_is_open(k))
-        return WEFT_E_CLOSED;
-    borrow_buffer(k);
-    return wrote(k, weft_session_write_plain(&k->session, opcode, data, len,
-                                             last),
+    enum weft_status rc = begin_sending(k);
+
+    if (rc != WEFT_OK)
+        return rc;
+    return wrote(k, weft_session_write_plain(&k->flow->session, opcode, data,
+                                             len, last),
                  last);
 }
 
@@ -442,12 +477,14 @@ weft_link_ping(struct weft_link *k, struct weft_ping *p)
 
     if (!weft_link_is_open(k))
         return WEFT_E_CLOSED;
-    rc = weft_session_ping(&k->session, p->payload, p->len);
+    if (!weft_link_wake(k))
+        return WEFT_E_MEMORY;
+    rc = weft_session_ping(&k->flow->session, p->payload, p->len);
     if (rc != WEFT_OK)
         return rc;
     p->sent = k->loop->now = weft_now();
     p->round_trip = -1;
-    weft_list_add(&k->pings, &p->node);
+    weft_list_add(&k->flow->pings, &p->node);
     weft_link_mark_dirty(k);
     return WEFT_OK;
 }

@@ -8,7 +8,7 @@
  *   link_time.c  deadlines             link_pair.c  two ends without a socket
  *   link_tls.c   TLS on the way        link_reach.c what comes before the
  *   dial.c       names, TCP connect                 request: proxy, TLS
- *   dial_words.c what a dial says
+ *   dial_words.c what a dial says    link_rest.c  what idle ones do without
  */
 #ifndef WEFT_LOOP_LINK_INNER_H
 #define WEFT_LOOP_LINK_INNER_H
@@ -17,15 +17,30 @@
 
 enum { WEFT_TARGET_TEXT = 320 }; /* room for "host:port" */
 
-/* Names the link to the caller in this turn or the next. */
-void weft_link_mark(struct weft_link *k);
-void weft_link_mark_dirty(struct weft_link *k);
+/* link_rest.c */
+void weft_link_drop_flow(struct weft_link *k); /* with what is in it */
+void weft_loop_rest(struct weft_loop *loop); /* links that are done, do */
+void weft_loop_free_flows(struct weft_loop *loop); /* the spare ones */
 
+/* It may rest from now on, or soon. */
+static inline void
+weft_flow_touch(struct weft_flow *f)
+{
+    if (weft_node_linked(&f->awake))
+        return;
+    weft_list_add(&f->link->loop->awake, &f->awake);
+    f->link->loop->awake_count++;
+}
+
+/* link.c */
 /* The end: socket closed, waiters named. The first cause counts. */
 void weft_link_finish(struct weft_link *k, enum weft_cause cause,
                       const char *message);
 /* Acts on a fault of the peer: close frame, then linger. */
 void weft_link_fail(struct weft_link *k, enum weft_status fault);
+/* Names the link to the caller in this turn or the next. */
+void weft_link_mark(struct weft_link *k);
+void weft_link_mark_dirty(struct weft_link *k); /* it is awake */
 
 /* link_begin.c */
 void weft_link_fail_opening(struct weft_link *k, const char *word,

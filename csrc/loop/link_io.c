@@ -102,8 +102,9 @@ discard(struct weft_link *k)
         input_ended(k, n);
         return;
     }
-    k->discarded += (uint32_t)n;
-    if (k->discarded > DISCARD_MAX) /* unread, not reset: till the deadline */
+    k->flow->discarded += (uint32_t)n;
+    /* unread, not reset: till the deadline */
+    if (k->flow->discarded > DISCARD_MAX)
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
 }
 
@@ -115,9 +116,9 @@ read_into_message(struct weft_link *k)
     uint8_t *to;
     long n;
 
-    if (!k->wanted && !k->asked && !k->session.close_sent)
+    if (!k->wanted && !k->asked && !k->flow->session.close_sent)
         return false; /* the read-ahead bound holds in the arena's way */
-    to = weft_session_room(&k->session, &len);
+    to = weft_session_room(&k->flow->session, &len);
     if (to == NULL)
         return false;
     n = weft_link_receive(k, to, len);
@@ -127,9 +128,9 @@ read_into_message(struct weft_link *k)
         input_ended(k, n);
         return true;
     }
-    weft_session_received(&k->session, (size_t)n);
-    if (weft_session_pending(&k->session)) {
-        weft_list_add(&k->loop->fed, &k->fed);
+    weft_session_received(&k->flow->session, (size_t)n);
+    if (weft_session_pending(&k->flow->session)) {
+        weft_list_add(&k->loop->fed, &k->flow->fed);
         weft_link_mark(k);
     }
     return true;
@@ -168,19 +169,19 @@ read_into_arena(struct weft_link *k)
     loop->arena_used += ((size_t)n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (loop->arena_used > WEFT_ARENA)
         loop->arena_used = WEFT_ARENA;
-    k->input = (struct weft_input){ to, (size_t)n };
-    weft_list_add(&loop->fed, &k->fed);
+    k->flow->input = (struct weft_input){ to, (size_t)n };
+    weft_list_add(&loop->fed, &k->flow->fed);
     weft_link_mark(k);
 }
 
 static void
 read_open(struct weft_link *k)
 {
-    if (weft_node_linked(&k->fed)) {
+    if (weft_node_linked(&k->flow->fed)) {
         read_later(k); /* what has come in this turn goes first */
         return;
     }
-    if (k->fault < 0) {
+    if (k->flow->fault < 0) {
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
         return; /* nothing after the bad frame is looked at */
     }
@@ -225,6 +226,10 @@ read_link(struct weft_link *k)
 void
 weft_link_ready(struct weft_link *k, uint8_t what)
 {
+    if (!weft_link_wake(k)) {
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+        return;
+    }
     if (what & WEFT_WRITABLE)
         weft_link_mark_dirty(k);
     if (what & (WEFT_READABLE | WEFT_HANGUP)) {
@@ -239,7 +244,7 @@ weft_link_ready(struct weft_link *k, uint8_t what)
 static void
 return_buffer(struct weft_link *k)
 {
-    struct weft_buf *b = &k->session.out.bytes;
+    struct weft_buf *b = &k->flow->session.out.bytes;
     struct weft_loop *loop = k->loop;
 
     if (b->data == NULL)
@@ -257,19 +262,19 @@ return_buffer(struct weft_link *k)
 static void
 output_broken(struct weft_link *k, long error)
 {
-    struct weft_outq *out = &k->session.out;
+    struct weft_outq *out = &k->flow->session.out;
 
     k->write_dead = true;
     k->was_reset = error == -ECONNRESET;
     weft_outq_deinit(out);
-    k->stalled = 0;
+    k->flow->stalled = 0;
     weft_link_mark(k);
     if (k->state != WEFT_LINK_OPEN || k->reading_over) {
         weft_link_finish(k, WEFT_CAUSE_RESET, strerror((int)-error));
         return;
     }
-    if (k->ending == 0)
-        k->ending = k->loop->now;
+    if (k->flow->ending == 0)
+        k->flow->ending = k->loop->now;
     weft_link_watch(k, WEFT_READABLE);
     weft_link_retime(k);
 }
@@ -277,9 +282,9 @@ output_broken(struct weft_link *k, long error)
 static void
 output_stalls(struct weft_link *k)
 {
-    weft_session_set_blocked(&k->session, true);
-    if (k->stalled == 0)
-        k->stalled = k->loop->now;
+    weft_session_set_blocked(&k->flow->session, true);
+    if (k->flow->stalled == 0)
+        k->flow->stalled = k->loop->now;
     if (weft_link_is_sealed(k) && weft_tls_is_stuck(k->tls))
         weft_link_watch(k, k->watch.wanted & WEFT_READABLE);
     else
@@ -291,7 +296,7 @@ output_stalls(struct weft_link *k)
 static bool
 send_some(struct weft_link *k)
 {
-    struct weft_outq *out = &k->session.out;
+    struct weft_outq *out = &k->flow->session.out;
     struct weft_span spans[SPANS];
     int count = weft_outq_spans(out, spans, SPANS);
     size_t size = 0;
@@ -317,7 +322,7 @@ send_some(struct weft_link *k)
     weft_outq_consume(out, (size_t)n);
     if (!sealed) { /* else ciphertext has been counted where it was sent */
         k->life = k->loop->now;
-        k->stalled = 0;
+        k->flow->stalled = 0;
     }
     if (k->drain)
         weft_link_mark(k);
@@ -343,9 +348,9 @@ end_sealed(struct weft_link *k)
 static void
 output_done(struct weft_link *k)
 {
-    if (k->ending != 0 && !k->ending_sent) {
+    if (k->flow->ending != 0 && !k->ending_sent) {
         k->ending_sent = true; /* close_timeout counts from here */
-        k->ending = k->loop->now;
+        k->flow->ending = k->loop->now;
     }
     if (k->state == WEFT_LINK_LINGER && end_sealed(k)) {
         if (k->watch.fd >= 0)
@@ -355,7 +360,7 @@ output_done(struct weft_link *k)
         if (k->inbox_ended)
             weft_link_finish(k, WEFT_CAUSE_EOF, NULL);
     } else if (k->state == WEFT_LINK_OPEN
-               && weft_session_closed(&k->session)
+               && weft_session_closed(&k->flow->session)
                && k->role == WEFT_SERVER) {
         weft_link_finish(k, WEFT_CAUSE_PEER, NULL);
     }
@@ -364,18 +369,20 @@ output_done(struct weft_link *k)
 void
 weft_link_flush(struct weft_link *k)
 {
-    struct weft_outq *out = &k->session.out;
+    struct weft_outq *out = &k->flow->session.out;
 
     if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED
         || k->state == WEFT_LINK_DIALLING)
         return;
+    if (!weft_link_is_awake(k))
+        return; /* it has nothing to send */
     while (weft_link_backlog(k) > 0) {
         if (!send_some(k))
             return;
-        if (weft_outq_len(out) == 0 && k->session.blocked)
-            weft_session_set_blocked(&k->session, false);
+        if (weft_outq_len(out) == 0 && k->flow->session.blocked)
+            weft_session_set_blocked(&k->flow->session, false);
     }
-    weft_session_set_blocked(&k->session, false);
+    weft_session_set_blocked(&k->flow->session, false);
     return_buffer(k);
     if (k->watch.wanted & WEFT_WRITABLE)
         weft_link_watch(k, k->watch.wanted & WEFT_READABLE);

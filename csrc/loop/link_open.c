@@ -22,7 +22,7 @@ static void
 end_with_answer(struct weft_link *k)
 {
     k->state = WEFT_LINK_LINGER;
-    k->ending = k->loop->now = weft_now();
+    k->flow->ending = k->loop->now = weft_now();
     k->reading_over = true;
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
     weft_link_mark_dirty(k);
@@ -61,7 +61,7 @@ enum weft_status
 weft_link_accept(struct weft_link *k, struct weft_span protocol,
                  struct weft_span headers)
 {
-    const struct weft_opening *o = k->opening;
+    const struct weft_opening *o = k->flow->opening;
     struct weft_deflate_agreed agreed;
     struct weft_buf out = { 0 };
     const char *bytes;
@@ -91,7 +91,7 @@ weft_link_accept(struct weft_link *k, struct weft_span protocol,
 static void
 refuse(struct weft_link *k)
 {
-    const struct weft_refusal *why = &k->opening->refusal;
+    const struct weft_refusal *why = &k->flow->opening->refusal;
     struct weft_span headers = { why->headers, strlen(why->headers) };
     char body[sizeof(why->why) + 1];
     int n = snprintf(body, sizeof(body), "%s\n", why->why);
@@ -111,7 +111,7 @@ refuse(struct weft_link *k)
 static void
 request_read(struct weft_link *k)
 {
-    const struct weft_opening *o = k->opening;
+    const struct weft_opening *o = k->flow->opening;
     const char *bytes = weft_opening_head(o).data;
 
     k->head_only = o->head.method.len == 4
@@ -139,7 +139,7 @@ blame_response(struct weft_link *k, enum weft_cause cause, const char *why)
 static void
 response_refused(struct weft_link *k)
 {
-    const struct weft_opening *o = k->opening;
+    const struct weft_opening *o = k->flow->opening;
 
     k->error = "handshake";
     blame_response(k, WEFT_CAUSE_PROTOCOL, o->refusal.why);
@@ -155,7 +155,7 @@ response_refused(struct weft_link *k)
 void
 weft_link_read_body(struct weft_link *k)
 {
-    struct weft_opening *o = k->opening;
+    struct weft_opening *o = k->flow->opening;
     long n = 1;
 
     while (weft_http_body(&o->head, weft_opening_head(o).data,
@@ -176,7 +176,7 @@ weft_link_read_body(struct weft_link *k)
 void
 weft_link_keep_body(struct weft_link *k)
 {
-    const struct weft_buf *body = &k->opening->body;
+    const struct weft_buf *body = &k->flow->opening->body;
 
     weft_kept_add(&k->kept, WEFT_KEPT_BODY, /* without memory: none */
                   (struct weft_span){ (const char *)weft_buf_head(body),
@@ -231,7 +231,7 @@ head_looked_at(struct weft_link *k, enum weft_status rc)
 static void
 refuse_for(struct weft_link *k, const char *why)
 {
-    struct weft_refusal *r = &k->opening->refusal;
+    struct weft_refusal *r = &k->flow->opening->refusal;
 
     *r = (struct weft_refusal){ .status = 400, .headers = "" };
     snprintf(r->why, sizeof(r->why), "%s", why);
@@ -242,7 +242,7 @@ refuse_for(struct weft_link *k, const char *why)
 static bool
 refuse_tls(struct weft_link *k)
 {
-    const struct weft_buf *bytes = &k->opening->bytes;
+    const struct weft_buf *bytes = &k->flow->opening->bytes;
 
     if (k->role == WEFT_CLIENT || k->tls != NULL
         || weft_tls_first(weft_buf_head(bytes), weft_buf_len(bytes))
@@ -263,7 +263,7 @@ weft_link_refuse_plain(struct weft_link *k)
 void
 weft_link_read_head(struct weft_link *k)
 {
-    struct weft_buf *bytes = &k->opening->bytes;
+    struct weft_buf *bytes = &k->flow->opening->bytes;
     uint8_t *to = weft_buf_reserve(bytes, HEAD_STEP);
     long n;
 
@@ -280,5 +280,5 @@ weft_link_read_head(struct weft_link *k)
     }
     weft_buf_commit(bytes, (size_t)n);
     if (!refuse_tls(k))
-        head_looked_at(k, weft_opening_read(k->opening));
+        head_looked_at(k, weft_opening_read(k->flow->opening));
 }

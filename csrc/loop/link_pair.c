@@ -181,6 +181,8 @@ weft_link_pair(struct weft_link *client, struct weft_link *server,
     struct weft_opening *c, *s;
     enum weft_status rc = WEFT_E_MEMORY;
 
+    if (!weft_link_wake(client) || !weft_link_wake(server))
+        return WEFT_E_MEMORY;
     request.deflate = client->config->deflate;
     c = weft_opening_client(&request, &client->loop->random,
                             client->config->max_header,
@@ -203,8 +205,8 @@ weft_link_pair(struct weft_link *client, struct weft_link *server,
         weft_link_free_pipe(server);
         return rc;
     }
-    client->opening = c;
-    server->opening = s;
+    client->flow->opening = c;
+    server->flow->opening = s;
     join(client, server);
     join(server, client);
     agreed = s->agreed; /* s will be gone */

@@ -40,7 +40,7 @@ weft_link_fail_reaching(struct weft_link *k, const char *word,
     bool timeout = strcmp(word, "timeout") == 0;
 
     weft_link_target(k, to);
-    if (k->tunnel == NULL)
+    if (k->flow->tunnel == NULL)
         weft_link_fail_opening(k, word, cause, "connect to %s: %s", to, why);
     else
         weft_link_fail_opening(k, timeout ? word : "proxy", cause,
@@ -77,12 +77,12 @@ weft_link_connected(struct weft_link *k)
 {
     if (k->config->nodelay)
         weft_sock_nodelay(k->watch.fd);
-    if (k->tunnel == NULL) {
+    if (k->flow->tunnel == NULL) {
         reached(k);
         return;
     }
     k->state = WEFT_LINK_TUNNEL;
-    if (weft_link_queue(k, &k->tunnel->out) != WEFT_OK) {
+    if (weft_link_queue(k, &k->flow->tunnel->out) != WEFT_OK) {
         weft_link_out_of_memory(k);
         return;
     }
@@ -93,24 +93,24 @@ weft_link_connected(struct weft_link *k)
 static void
 tunnel_stands(struct weft_link *k)
 {
-    bool early = weft_buf_len(&k->tunnel->in) > 0
-                 || weft_outq_len(&k->session.out) > 0;
+    bool early = weft_buf_len(&k->flow->tunnel->in) > 0
+                 || weft_outq_len(&k->flow->session.out) > 0;
 
     if (early) { /* both TLS and HTTP begin with our bytes */
         weft_link_fail_reaching(k, "proxy", WEFT_CAUSE_PROTOCOL,
                                 "it sent more than an answer");
         return;
     }
-    weft_tunnel_free(k->tunnel);
-    k->tunnel = NULL;
+    weft_tunnel_free(k->flow->tunnel);
+    k->flow->tunnel = NULL;
     reached(k);
 }
 
 static void
 tunnel_read(struct weft_link *k, enum weft_status rc)
 {
-    if (rc >= 0 && weft_buf_len(&k->tunnel->out) > 0) {
-        if (weft_link_queue(k, &k->tunnel->out) != WEFT_OK)
+    if (rc >= 0 && weft_buf_len(&k->flow->tunnel->out) > 0) {
+        if (weft_link_queue(k, &k->flow->tunnel->out) != WEFT_OK)
             rc = WEFT_E_MEMORY;
         weft_link_mark_dirty(k);
     }
@@ -120,13 +120,13 @@ tunnel_read(struct weft_link *k, enum weft_status rc)
         weft_link_out_of_memory(k);
     else if (rc < 0)
         weft_link_fail_reaching(k, "proxy", WEFT_CAUSE_PROTOCOL,
-                                k->tunnel->why);
+                                k->flow->tunnel->why);
 }
 
 void
 weft_link_read_tunnel(struct weft_link *k)
 {
-    struct weft_buf *in = &k->tunnel->in;
+    struct weft_buf *in = &k->flow->tunnel->in;
     uint8_t *to = weft_buf_reserve(in, TUNNEL_STEP);
     long n;
 
@@ -145,7 +145,7 @@ weft_link_read_tunnel(struct weft_link *k)
         return;
     }
     weft_buf_commit(in, (size_t)n);
-    tunnel_read(k, weft_tunnel_read(k->tunnel));
+    tunnel_read(k, weft_tunnel_read(k->flow->tunnel));
 }
 
 enum weft_status
@@ -164,8 +164,8 @@ weft_link_reach(struct weft_link *k, const struct weft_route *to)
     }
     if (proxied) {
         k->proxied = true;
-        k->tunnel = weft_tunnel_new(&to->tunnel);
-        if (k->tunnel == NULL)
+        k->flow->tunnel = weft_tunnel_new(&to->tunnel);
+        if (k->flow->tunnel == NULL)
             return WEFT_E_MEMORY;
         return weft_dial_start(k, to->proxy_host, to->proxy_port);
     }

@@ -44,8 +44,9 @@ keepalive_deadline(const struct weft_link *k)
 static int64_t
 closing_deadline(const struct weft_link *k)
 {
-    int64_t since = k->stalled != 0 ? later(k->ending, k->stalled)
-                                    : k->ending;
+    const struct weft_flow *f = k->flow;
+    int64_t since = f->stalled != 0 ? later(f->ending, f->stalled)
+                                    : f->ending;
 
     return after(since, k->config->close_timeout);
 }
@@ -71,9 +72,9 @@ deadline(const struct weft_link *k)
     case WEFT_LINK_LINGER:
         break;
     }
-    if (k->stalled != 0)
-        at = after(k->stalled, c->write_timeout);
-    if (k->ending != 0)
+    if (k->flow->stalled != 0)
+        at = after(k->flow->stalled, c->write_timeout);
+    if (k->flow->ending != 0)
         return sooner(at, closing_deadline(k));
     at = sooner(at, after(k->last_message, c->idle_timeout));
     return sooner(at, keepalive_deadline(k));
@@ -98,8 +99,9 @@ send_keepalive(struct weft_link *k)
     uint8_t payload[8];
 
     weft_store64(payload, ++k->ping_count);
-    if (weft_session_ping(&k->session, payload, sizeof(payload))
-        != WEFT_OK) {
+    if (!weft_link_wake(k)
+        || weft_session_ping(&k->flow->session, payload, sizeof(payload))
+               != WEFT_OK) {
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
         return;
     }
@@ -111,7 +113,7 @@ void
 weft_link_drop_closing(struct weft_link *k)
 {
     if (k->cause == WEFT_CAUSE_LOCAL || k->cause == WEFT_CAUSE_HANDLER)
-        if (!weft_session_closed(&k->session))
+        if (!weft_session_closed(&k->flow->session))
             k->cause = WEFT_CAUSE_NONE; /* not who began, this is why */
     weft_link_finish(k, WEFT_CAUSE_TIMEOUT,
                      "the closing handshake took too long");
@@ -121,8 +123,8 @@ weft_link_drop_closing(struct weft_link *k)
 static void
 expire_ending(struct weft_link *k)
 {
-    if (k->fault < 0) {
-        weft_link_fail(k, k->fault);
+    if (k->flow->fault < 0) {
+        weft_link_fail(k, k->flow->fault);
         return;
     }
     weft_link_drop_closing(k);
@@ -134,17 +136,17 @@ expire_open(struct weft_link *k)
     const struct weft_config *c = k->config;
     int64_t now = k->loop->now;
 
-    if (k->ending != 0 && now >= closing_deadline(k)) {
+    if (k->flow->ending != 0 && now >= closing_deadline(k)) {
         expire_ending(k);
-    } else if (k->stalled != 0
-               && now >= after(k->stalled, c->write_timeout)) {
+    } else if (k->flow->stalled != 0
+               && now >= after(k->flow->stalled, c->write_timeout)) {
         weft_link_finish(k, WEFT_CAUSE_SLOW,
                          "the peer took none of the waiting output in time");
-    } else if (k->ending == 0
+    } else if (k->flow->ending == 0
                && now >= after(k->last_message, c->idle_timeout)) {
         weft_link_close(k, 1000, (struct weft_span){ "idle", 4 },
                         WEFT_CAUSE_IDLE);
-    } else if (k->ending == 0 && now >= keepalive_deadline(k)) {
+    } else if (k->flow->ending == 0 && now >= keepalive_deadline(k)) {
         if (k->pinged != 0)
             weft_link_finish(k, WEFT_CAUSE_PING_TIMEOUT,
                              "the peer did not answer a ping in time");
@@ -158,7 +160,7 @@ opening_expired(struct weft_link *k)
 {
     char to[WEFT_TARGET_TEXT];
 
-    if (k->tunnel != NULL) { /* it is the proxy that keeps silent */
+    if (k->flow->tunnel != NULL) { /* it is the proxy that keeps silent */
         weft_link_fail_reaching(k, "timeout", WEFT_CAUSE_TIMEOUT,
                                 "timed out");
         return;

@@ -93,7 +93,7 @@ send_buffer(struct weft_link *k, struct weft_buf *b)
     if (n > 0) {
         weft_buf_consume(b, (size_t)n);
         k->life = k->loop->now;
-        k->stalled = 0;
+        k->flow->stalled = 0;
     }
     return n;
 }
@@ -142,7 +142,7 @@ weft_sealed_end(struct weft_link *k)
 void
 weft_link_secure_later(struct weft_link *k)
 {
-    weft_list_add(&k->loop->unsecured, &k->unsecured);
+    weft_list_add(&k->loop->unsecured, &k->flow->unsecured);
 }
 
 static void
@@ -197,7 +197,7 @@ secured(struct weft_link *k)
 static long
 receive_first(struct weft_link *k)
 {
-    struct weft_buf *bytes = &k->opening->bytes;
+    struct weft_buf *bytes = &k->flow->opening->bytes;
     uint8_t *to = weft_buf_reserve(bytes, FIRST_STEP);
     long n;
 
@@ -234,7 +234,7 @@ shake(struct weft_link *k)
 static void
 meet(struct weft_link *k)
 {
-    struct weft_buf *bytes = &k->opening->bytes;
+    struct weft_buf *bytes = &k->flow->opening->bytes;
 
     switch (weft_tls_first(weft_buf_head(bytes), weft_buf_len(bytes))) {
     case WEFT_FIRST_MORE:
@@ -250,7 +250,7 @@ meet(struct weft_link *k)
     k->met = true;
     weft_tls_lend(k->tls, weft_buf_head(bytes), weft_buf_len(bytes));
     shake(k);
-    if (k->opening != NULL)
+    if (k->flow->opening != NULL)
         weft_buf_deinit(bytes);
 }
 
@@ -277,12 +277,14 @@ weft_loop_secure(struct weft_loop *loop)
     struct weft_node *n;
 
     while ((n = weft_list_take(&loop->unsecured)) != NULL) {
-        weft_link_secure(WEFT_CONTAINER(n, struct weft_link, unsecured));
+        weft_link_secure(
+            WEFT_CONTAINER(n, struct weft_flow, unsecured)->link);
         if (weft_now() >= until)
             break;
     }
     for (n = loop->unsecured.next; n != &loop->unsecured;) {
-        struct weft_link *k = WEFT_CONTAINER(n, struct weft_link, unsecured);
+        struct weft_link *k =
+            WEFT_CONTAINER(n, struct weft_flow, unsecured)->link;
 
         n = n->next; /* its turn comes without the kernel's word */
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);

@@ -17,6 +17,9 @@ weft_loop_init(struct weft_loop *loop, bool force_poll)
     weft_list_init(&loop->batch);
     weft_list_init(&loop->dirty);
     weft_list_init(&loop->fed);
+    weft_list_init(&loop->awake);
+    weft_list_init(&loop->spare_flows);
+    loop->most_awake = WEFT_AWAKE;
     weft_list_init(&loop->piped);
     weft_list_init(&loop->unsecured);
     loop->arena = weft_realloc(NULL, WEFT_ARENA);
@@ -39,6 +42,7 @@ weft_loop_deinit(struct weft_loop *loop)
         return;
     for (int i = 0; i < loop->spare_count; i++)
         weft_buf_deinit(&loop->spares[i]);
+    weft_loop_free_flows(loop);
     weft_buf_deinit(&loop->sealing);
     weft_deflate_pool_deinit(&loop->deflate);
     weft_free(loop->sealed);
@@ -147,6 +151,7 @@ weft_loop_wait(struct weft_loop *loop, int64_t timeout)
     int64_t most = weft_loop_timeout(loop);
     int n;
 
+    weft_loop_rest(loop);
     if (most >= 0 && (timeout < 0 || timeout > most))
         timeout = most;
     n = weft_poller_wait(loop->poller, timeout, loop->ready, WEFT_READY_MAX);
@@ -225,9 +230,9 @@ weft_loop_flush(struct weft_loop *loop)
     struct weft_node *n;
 
     while ((n = weft_list_take(&loop->fed)) != NULL)
-        weft_link_settle(WEFT_CONTAINER(n, struct weft_link, fed));
+        weft_link_settle(WEFT_CONTAINER(n, struct weft_flow, fed)->link);
     while ((n = weft_list_take(&loop->dirty)) != NULL)
-        weft_link_flush(WEFT_CONTAINER(n, struct weft_link, dirty));
+        weft_link_flush(WEFT_CONTAINER(n, struct weft_flow, dirty)->link);
 }
 
 enum weft_status

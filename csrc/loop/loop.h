@@ -43,6 +43,12 @@ enum {
     WEFT_SPARES = 256,
 };
 
+/* Links that may have rested keep what they move bytes with while they are no
+ * more than these, so that busy ones need not ask for it anew. */
+#ifndef WEFT_AWAKE
+#define WEFT_AWAKE 256
+#endif
+
 #define WEFT_FOREVER INT64_MAX
 #define WEFT_SECOND INT64_C(1000000000)
 
@@ -68,8 +74,12 @@ struct weft_loop {
     struct weft_node work;   /* struct weft_work: for the next batch */
     struct weft_node batch;  /* to be named by next() in this turn */
     bool named;              /* this turn's batch was taken from work */
-    struct weft_node dirty;  /* links with output */
-    struct weft_node fed;    /* links with input in the arena */
+    struct weft_node dirty;  /* struct weft_flow: with output */
+    struct weft_node fed;    /* struct weft_flow: with input in the arena */
+    struct weft_node awake;  /* struct weft_flow: may rest; the first longest */
+    struct weft_node spare_flows; /* struct weft_flow: without a link */
+    uint32_t awake_count, spare_flow_count;
+    uint32_t most_awake;     /* WEFT_AWAKE; a test sets another */
     struct weft_node piped;  /* links to look at without the kernel's word */
     struct weft_node unsecured; /* TLS handshakes that wait for their turn */
     uint8_t *sealed;         /* ciphertext on its way in; NULL until needed */

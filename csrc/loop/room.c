@@ -5,6 +5,7 @@
 #include "loop/room.h"
 
 #include "base/mem.h"
+#include "loop/link_inner.h"
 
 static struct weft_membership *
 first_member(const struct weft_room *r)
@@ -117,7 +118,7 @@ is_full(struct weft_link *k)
 {
     size_t mark = k->config->send_buffer;
 
-    if (weft_link_backlog(k) > mark && k->stalled == 0)
+    if (weft_link_backlog(k) > mark && k->flow->stalled == 0)
         weft_link_flush(k);
     return weft_link_backlog(k) > mark;
 }
@@ -151,8 +152,10 @@ send_to(struct weft_link *k, struct post *p)
 {
     const struct weft_letter *l = p->letter;
 
+    if (!weft_link_wake(k))
+        return WEFT_E_MEMORY;
     if (k->role == WEFT_SERVER)
-        return weft_link_send_chunk(k, frame_for(p, &k->session));
+        return weft_link_send_chunk(k, frame_for(p, &k->flow->session));
     /* 5.3: masked for each */
     return l->plain ? weft_link_send_plain(k, l->opcode, l->data, l->len)
                     : weft_link_send(k, l->opcode, l->data, l->len);

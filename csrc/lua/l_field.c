@@ -56,7 +56,7 @@ weft_ws_state_name(const struct weft_ws *ws)
     case WEFT_LINK_LINGER:
         return "closing";
     case WEFT_LINK_OPEN:
-        return k->session.close_sent || k->session.close_received
+        return k->flow->session.close_sent || k->flow->session.close_received
                        || k->write_dead
                    ? "closing"
                    : "open";
@@ -180,8 +180,8 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         push_close(L, k, f);
         break;
     case FIELD_SENT_CODE:
-        if (k->session.close_sent)
-            lua_pushinteger(L, k->session.sent_code);
+        if (k->flow->session.close_sent)
+            lua_pushinteger(L, k->flow->session.sent_code);
         else
             lua_pushnil(L);
         break;

@@ -37,11 +37,11 @@ ws_gc(lua_State *L)
         return 0;
     weft_link_abort(&ws->link, WEFT_CAUSE_COLLECTED,
                     "nothing referred to the connection");
-    weft_node_unlink(&ws->borrower);
+    weft_node_unlink(&ws->link.flow->borrower);
     if (ws->late)
         weft_node_unlink(&ws->link.member);
     weft_link_deinit(&ws->link);
-    weft_unanchor(L, ws->instance, &ws->borrower);
+    weft_unanchor(L, ws->instance, &ws->receiver);
     return 0;
 }
 

@@ -20,9 +20,9 @@ core_request_kind(lua_State *L)
 {
     struct weft_ws *ws = asked(L, "request_kind");
 
-    if (ws->link.opening == NULL)
+    if (ws->link.flow->opening == NULL)
         return weft_push_closed(L, &ws->link);
-    lua_pushstring(L, ws->link.opening->kind == WEFT_REQUEST_WEBSOCKET
+    lua_pushstring(L, ws->link.flow->opening->kind == WEFT_REQUEST_WEBSOCKET
                           ? "websocket"
                           : "http");
     return 1;
@@ -63,9 +63,9 @@ core_head(lua_State *L)
     struct weft_span bytes = weft_link_kept(k, response ? WEFT_KEPT_RESPONSE
                                                         : WEFT_KEPT_REQUEST);
 
-    if (k->opening != NULL && !response && k->role == WEFT_SERVER) {
-        weft_push_head(L, &k->opening->head,
-                       weft_opening_head(k->opening).data);
+    if (k->flow->opening != NULL && !response && k->role == WEFT_SERVER) {
+        weft_push_head(L, &k->flow->opening->head,
+                       weft_opening_head(k->flow->opening).data);
         return 1;
     }
     if (bytes.len == 0) {
@@ -92,7 +92,7 @@ static int
 core_origin_allowed(lua_State *L)
 {
     struct weft_ws *ws = asked(L, "origin_allowed");
-    const struct weft_opening *o = ws->link.opening;
+    const struct weft_opening *o = ws->link.flow->opening;
     struct weft_span *allowed, origin;
     size_t count;
 
@@ -115,7 +115,7 @@ static int
 core_choose_protocol(lua_State *L)
 {
     struct weft_ws *ws = asked(L, "choose_protocol");
-    const struct weft_opening *o = ws->link.opening;
+    const struct weft_opening *o = ws->link.flow->opening;
     struct weft_span *spoken;
     size_t count;
     int i;

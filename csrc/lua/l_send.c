@@ -9,42 +9,44 @@
 
 enum { BORROW_MIN = 16 * 1024 }; /* below it, copying is cheaper */
 
-/* Pushes the table of strings lent to the kernel, made when it is missing. */
+/* Pushes the table of strings lent to the kernel, made when it is missing.  It
+ * is anchored by an address within the connection that nothing else is. */
 static void
 push_borrowed(lua_State *L, struct weft_ws *ws)
 {
-    weft_push_anchored(L, ws->instance, &ws->borrower);
+    weft_push_anchored(L, ws->instance, &ws->receiver);
     if (lua_istable(L, -1))
         return;
     lua_pop(L, 1);
     lua_newtable(L); /* a finalizer that runs now may send as well */
-    weft_push_anchored(L, ws->instance, &ws->borrower);
+    weft_push_anchored(L, ws->instance, &ws->receiver);
     if (lua_istable(L, -1)) {
         lua_remove(L, -2);
         return;
     }
     lua_pop(L, 1);
-    weft_anchor(L, ws->instance, &ws->borrower, -1);
+    weft_anchor(L, ws->instance, &ws->receiver, -1);
 }
 
 /* Lets go of the strings that the kernel has taken. */
 static void
 return_strings(lua_State *L, struct weft_ws *ws)
 {
-    struct weft_outq *out = &ws->link.session.out;
+    struct weft_flow *f = ws->link.flow;
+    struct weft_outq *out = &f->session.out;
 
-    if (ws->anchored == out->returned)
+    if (f->let_go == out->returned && out->returned != out->borrowed)
         return;
     if (out->returned == out->borrowed) { /* all of them */
-        ws->anchored = out->returned;
-        weft_node_unlink(&ws->borrower);
-        weft_unanchor(L, ws->instance, &ws->borrower);
+        f->let_go = out->returned;
+        weft_node_unlink(&f->borrower);
+        weft_unanchor(L, ws->instance, &ws->receiver);
         return;
     }
     push_borrowed(L, ws);
-    for (; ws->anchored != out->returned; ws->anchored++) {
+    for (; f->let_go != out->returned; f->let_go++) {
         lua_pushnil(L);
-        lua_rawseti(L, -2, (lua_Integer)ws->anchored);
+        lua_rawseti(L, -2, (lua_Integer)f->let_go);
     }
     lua_pop(L, 1);
 }
@@ -56,7 +58,8 @@ weft_ws_return_borrowed(lua_State *L, struct weft_instance *I)
 
     for (; n != &I->borrowers; n = next) {
         next = n->next;
-        return_strings(L, WEFT_CONTAINER(n, struct weft_ws, borrower));
+        return_strings(L, (struct weft_ws *)WEFT_CONTAINER(
+                              n, struct weft_flow, borrower)->link);
     }
 }
 
@@ -67,12 +70,14 @@ send_borrowed(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
 {
     uint32_t place;
 
+    if (!weft_link_wake(&ws->link))
+        return WEFT_E_MEMORY;
     push_borrowed(L, ws);
-    place = ws->link.session.out.borrowed;
+    place = ws->link.flow->session.out.borrowed;
     lua_pushvalue(L, message);
     lua_rawseti(L, -2, (lua_Integer)place); /* what can raise comes first */
     lua_pop(L, 1);
-    weft_list_add(&ws->instance->borrowers, &ws->borrower);
+    weft_list_add(&ws->instance->borrowers, &ws->link.flow->borrower);
     return weft_link_send_borrowed(&ws->link, opcode, data, len);
 }
 
@@ -83,7 +88,7 @@ may_borrow(const struct weft_ws *ws, size_t len, bool plain)
     const struct weft_link *k = &ws->link;
 
     return len >= BORROW_MIN && k->role == WEFT_SERVER
-           && (plain || !weft_deflate_wants(k->session.deflate, len));
+           && (plain || !weft_deflate_wants(k->deflate, len));
 }
 
 /* The message is the string at that index of L. */

@@ -47,7 +47,7 @@ static bool
 is_closing(const struct weft_link *k)
 {
     return k->state == WEFT_LINK_LINGER
-           || (k->state == WEFT_LINK_OPEN && k->ending != 0);
+           || (k->state == WEFT_LINK_OPEN && k->flow->ending != 0);
 }
 
 void
@@ -407,8 +407,8 @@ end(lua_State *L, struct weft_ws *ws)
     if (ws->ended)
         return;
     ws->ended = true;
-    weft_node_unlink(&ws->borrower);
-    weft_unanchor(L, I, &ws->borrower);
+    weft_node_unlink(&ws->link.flow->borrower);
+    weft_unanchor(L, I, &ws->receiver);
     if (ws->server != NULL && is_at_work(ws))
         weft_server_note_late(ws->server, ws, true);
     else if (ws->server != NULL)

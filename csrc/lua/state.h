@@ -144,8 +144,6 @@ struct weft_ws {
     struct weft_server *server; /* whose connection it is, or NULL */
     struct weft_task *event_task; /* that runs an event now, or NULL */
     struct weft_writer *writer; /* in the middle of a message, or NULL */
-    struct weft_node borrower; /* in instance->borrowers */
-    uint32_t anchored;   /* borrowed strings let go of so far */
     uint8_t holds;
     bool late;           /* its link's `member` is in server->late */
     bool asked;          /* the handler was started */

@@ -38,6 +38,18 @@ weft_session_deinit(struct weft_session *s)
     s->muted = true;
 }
 
+bool
+weft_session_rests(const struct weft_session *s)
+{
+    bool reads = s->state != WEFT_READ_HEAD || s->head_len > 0
+                 || s->opcode != 0 || s->streaming || s->skipping;
+    bool writes = weft_outq_len(&s->out) > 0 || s->out_opcode != 0
+                  || s->blocked || s->pong != NULL;
+
+    return !reads && !writes && !s->muted && !s->close_sent
+           && !s->close_received;
+}
+
 /* Heads ----------------------------------------------------------------- */
 
 /*

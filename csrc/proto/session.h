@@ -274,6 +274,10 @@ enum weft_status weft_session_close(struct weft_session *s, unsigned code,
  */
 void weft_session_set_blocked(struct weft_session *s, bool blocked);
 
+/* Whether nothing is under way in either direction: a new session, given this
+ * one's compression, would go on in its place. */
+bool weft_session_rests(const struct weft_session *s);
+
 /* 7.1.4: a close frame went both ways (ours may still be in `out`). */
 static inline bool
 weft_session_closed(const struct weft_session *s)

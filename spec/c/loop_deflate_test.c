@@ -59,7 +59,7 @@ they_agree(struct world *w)
     weft_link_deinit(&c);
     weft_link_deinit(&s);
     pair_with(w, &c, &s, &(struct weft_deflate_options){ 0 });
-    CHECK(!s.agreed.on && !c.agreed.on && c.session.deflate == NULL);
+    CHECK(!s.agreed.on && !c.agreed.on && c.flow->session.deflate == NULL);
     weft_link_deinit(&c);
     weft_link_deinit(&s);
 }
@@ -84,16 +84,16 @@ what_inflates_is_bounded(struct world *w, bool sliding)
     }
     CHECK(weft_link_ping(&c, &ping) == WEFT_OK);
     quiet(w);
-    CHECK(c.session.out.bytes.data == NULL);
-    CHECK(weft_buf_len(&s.ahead) >= HUGE_SIZE);
-    CHECK(weft_buf_len(&s.ahead) < 2 * HUGE_SIZE);
+    CHECK(c.flow->session.out.bytes.data == NULL);
+    CHECK(weft_buf_len(&s.flow->ahead) >= HUGE_SIZE);
+    CHECK(weft_buf_len(&s.flow->ahead) < 2 * HUGE_SIZE);
     CHECK(ping.round_trip < 0); /* it stands behind all that */
     for (int i = 0; i < HUGE_ONES; i++) {
         zeros[0] = (uint8_t)i;
         if (i % 3 == 0)
             quiet(w);
         CHECK(waits(w, &s) && hears_bytes(&s, zeros, HUGE_SIZE));
-        CHECK(weft_buf_len(&s.ahead) < 2 * HUGE_SIZE);
+        CHECK(weft_buf_len(&s.flow->ahead) < 2 * HUGE_SIZE);
     }
     quiet(w);
     CHECK(ping.round_trip >= 0);
@@ -153,7 +153,7 @@ static const char news[] = "what everybody is told, what everybody is told";
 static size_t
 sent_to(const struct weft_link *k)
 {
-    return weft_outq_len(&k->session.out);
+    return weft_outq_len(&k->flow->session.out);
 }
 
 static void

@@ -202,7 +202,7 @@ set_out(struct street *s, struct weft_link *c)
     weft_link_init(c, &s->w->loop, s->w->config, WEFT_CLIENT);
     CHECK(go_to(c, "test.example", s->port, 5 * WEFT_SECOND, &a_request)
           == WEFT_OK);
-    CHECK(c->state == WEFT_LINK_DIALLING && c->dial->looking);
+    CHECK(c->state == WEFT_LINK_DIALLING && c->flow->dial->looking);
 }
 
 /* Turns until so many attempts have begun. */
@@ -211,9 +211,10 @@ begins(struct street *s, const struct weft_link *c, int count)
 {
     int64_t end = weft_now() + 2 * WEFT_SECOND;
 
-    while (c->dial != NULL && c->dial->begun < count && weft_now() < end)
+    while (c->flow->dial != NULL && c->flow->dial->begun < count
+           && weft_now() < end)
         turn(s->w, 1);
-    return c->dial != NULL && c->dial->begun == count;
+    return c->flow->dial != NULL && c->flow->dial->begun == count;
 }
 
 /* Turns until that family's addresses are there. */
@@ -222,17 +223,17 @@ learns(struct street *s, const struct weft_link *c, int family)
 {
     int64_t end = weft_now() + 2 * WEFT_SECOND;
 
-    while (c->dial != NULL && c->dial->families[family].count == 0
+    while (c->flow->dial != NULL && c->flow->dial->families[family].count == 0
            && weft_now() < end)
         turn(s->w, 1);
-    return c->dial != NULL && c->dial->families[family].count > 0;
+    return c->flow->dial != NULL && c->flow->dial->families[family].count > 0;
 }
 
 /* What goes on from here is not the timer's doing. */
 static inline void
 put_off(struct weft_link *c)
 {
-    weft_timer_set(&c->loop->timers, &c->dial->timer,
+    weft_timer_set(&c->loop->timers, &c->flow->dial->timer,
                    weft_now() + 60 * WEFT_SECOND);
 }
 
@@ -242,7 +243,7 @@ came_by(const struct weft_link *c, int family)
     struct weft_addr peer;
 
     weft_link_peer(c, &peer);
-    return c->state == WEFT_LINK_HANDSHAKE && c->dial == NULL
+    return c->state == WEFT_LINK_HANDSHAKE && c->flow->dial == NULL
            && peer.storage.ss_family == family;
 }
 

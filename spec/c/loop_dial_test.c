@@ -56,8 +56,8 @@ ipv4_waits_a_little(struct street *s)
     name_has(ADDRESSES(LIVE6), true, ADDRESSES(LIVE4), false);
     set_out(s, &c);
     CHECK(learns(s, &c, WEFT_V4));
-    CHECK(c.dial->begun == 0 && weft_timer_is_set(&c.dial->timer));
-    then = c.dial->timer.at;
+    CHECK(c.flow->dial->begun == 0 && weft_timer_is_set(&c.flow->dial->timer));
+    then = c.flow->dial->timer.at;
     CHECK(then >= before + 50 * MS && then <= weft_now() + 50 * MS);
     CHECK(begins(s, &c, 1) && weft_now() >= then);
     CHECK(arrives(s, &c, AF_INET));
@@ -71,14 +71,14 @@ ipv6_comes_within_the_delay(struct street *s, struct answers v6, int winner)
 
     name_has(v6, true, ADDRESSES(LIVE4), false);
     set_out(s, &c);
-    CHECK(learns(s, &c, WEFT_V4) && c.dial->begun == 0);
+    CHECK(learns(s, &c, WEFT_V4) && c.flow->dial->begun == 0);
     put_off(&c);
     turn(s->w, 1);
-    CHECK(c.dial->begun == 0);
+    CHECK(c.flow->dial->begun == 0);
     let_answer(WEFT_V6);
-    while (c.dial->looking)
+    while (c.flow->dial->looking)
         turn(s->w, 1);
-    CHECK(c.dial->begun == 1);
+    CHECK(c.flow->dial->begun == 1);
     CHECK(arrives(s, &c, winner));
 }
 
@@ -96,8 +96,8 @@ one_family_is_enough(struct street *s)
     name_has(NOTHING, false, ADDRESSES(LIVE4), true);
     set_out(s, &c);
     quiet(s->w);
-    CHECK(c.state == WEFT_LINK_DIALLING && c.dial->begun == 0);
-    CHECK(!weft_timer_is_set(&c.dial->timer));
+    CHECK(c.state == WEFT_LINK_DIALLING && c.flow->dial->begun == 0);
+    CHECK(!weft_timer_is_set(&c.flow->dial->timer));
     let_answer(WEFT_V4);
     CHECK(arrives(s, &c, AF_INET));
 }
@@ -107,11 +107,11 @@ one_family_is_enough(struct street *s)
 static bool
 is_attempt(const struct weft_link *c, int i, int family, const char *host)
 {
-    const struct weft_addr *to = &c->dial->attempts[i].to;
+    const struct weft_addr *to = &c->flow->dial->attempts[i].to;
     char text[WEFT_ADDR_TEXT];
 
     weft_addr_host(to, text);
-    return c->dial->begun > i && to->storage.ss_family == family
+    return c->flow->dial->begun > i && to->storage.ss_family == family
            && strcmp(text, host) == 0;
 }
 
@@ -124,11 +124,11 @@ families_take_turns(struct street *s)
     name_has(ADDRESSES(DEAD6, SHUT6), false,
              ADDRESSES(DEAD4, DEAD4, "127.0.0.4", SHUT4, "127.0.0.5"), false);
     set_out(s, &c);
-    while (c.dial->looking)
+    while (c.flow->dial->looking)
         turn(s->w, 1);
     for (int i = 0; i < 9; i++)
-        weft_dial_expire(&c.dial->timer);
-    CHECK(c.dial->begun == 6 && c.dial->under_way == 6);
+        weft_dial_expire(&c.flow->dial->timer);
+    CHECK(c.flow->dial->begun == 6 && c.flow->dial->under_way == 6);
     CHECK(is_attempt(&c, 0, AF_INET6, DEAD4));
     CHECK(is_attempt(&c, 1, AF_INET, DEAD4));
     CHECK(is_attempt(&c, 2, AF_INET6, SHUT4));
@@ -148,7 +148,7 @@ nobody_waits_for_the_dead(struct street *s)
     name_has(ADDRESSES(DEAD6), false, ADDRESSES(LIVE4), false);
     set_out(s, &c);
     CHECK(begins(s, &c, 1));
-    then = c.dial->timer.at;
+    then = c.flow->dial->timer.at;
     CHECK(then >= before + 250 * MS && then <= weft_now() + 250 * MS);
     CHECK(begins(s, &c, 2) && weft_now() >= then);
     CHECK(arrives(s, &c, AF_INET));
@@ -163,7 +163,7 @@ a_refusal_is_not_waited_for(struct street *s)
     set_out(s, &c);
     for (int i = 1; i <= 3; i++) {
         CHECK(begins(s, &c, i));
-        if (c.dial != NULL)
+        if (c.flow->dial != NULL)
             put_off(&c);
     }
     CHECK(arrives(s, &c, AF_INET));
@@ -179,13 +179,13 @@ late_addresses_join(struct street *s)
     set_out(s, &c);
     CHECK(begins(s, &c, 1));
     let_answer(WEFT_V6);
-    CHECK(learns(s, &c, WEFT_V6) && c.dial->begun == 1);
+    CHECK(learns(s, &c, WEFT_V6) && c.flow->dial->begun == 1);
     CHECK(arrives(s, &c, AF_INET6));
 
     name_has(ADDRESSES(LIVE6), true, ADDRESSES(DEAD4), false);
     set_out(s, &c);
     CHECK(begins(s, &c, 1));
-    while (weft_timer_is_set(&c.dial->timer))
+    while (weft_timer_is_set(&c.flow->dial->timer))
         turn(s->w, 10);
     let_answer(WEFT_V6); /* at once: the delay is over */
     CHECK(arrives(s, &c, AF_INET6));
@@ -193,9 +193,9 @@ late_addresses_join(struct street *s)
     name_has(ADDRESSES(LIVE6), true, ADDRESSES(SHUT4), false);
     set_out(s, &c);
     CHECK(begins(s, &c, 1));
-    while (c.dial->under_way > 0)
+    while (c.flow->dial->under_way > 0)
         turn(s->w, 1);
-    CHECK(c.state == WEFT_LINK_DIALLING && c.dial->looking);
+    CHECK(c.state == WEFT_LINK_DIALLING && c.flow->dial->looking);
     let_answer(WEFT_V6); /* at once: nobody else is left */
     CHECK(arrives(s, &c, AF_INET6));
 }
@@ -221,7 +221,8 @@ no_more_than_sixteen(struct street *s)
 
     name_has(NOTHING, false, crowd("127.0.1.%d"), false);
     set_out(s, &c);
-    CHECK(learns(s, &c, WEFT_V4) && c.dial->families[WEFT_V4].count == 16);
+    CHECK(learns(s, &c, WEFT_V4)
+          && c.flow->dial->families[WEFT_V4].count == 16);
     CHECK(reaches(s->w, &c, WEFT_LINK_CLOSED));
     CHECK(failed_as(s, &c, "refused",
                     "connect to test.example: connection refused "
@@ -238,7 +239,8 @@ one_family_leaves_room_for_the_other(struct street *s)
     set_out(s, &c);
     CHECK(begins(s, &c, 8));
     quiet(s->w);
-    CHECK(c.dial != NULL && c.dial->begun == 8 && c.dial->under_way == 0);
+    CHECK(c.flow->dial != NULL && c.flow->dial->begun == 8
+          && c.flow->dial->under_way == 0);
     let_answer(WEFT_V4);
     CHECK(arrives(s, &c, AF_INET));
 }
@@ -249,8 +251,8 @@ one_family_leaves_room_for_the_other(struct street *s)
 static void
 let_all_be_decided(const struct weft_link *c)
 {
-    for (int i = 0; i < c->dial->begun; i++) {
-        struct pollfd p = { .fd = c->dial->attempts[i].watch.fd,
+    for (int i = 0; i < c->flow->dial->begun; i++) {
+        struct pollfd p = { .fd = c->flow->dial->attempts[i].watch.fd,
                             .events = POLLOUT };
 
         CHECK(p.fd >= 0 && poll(&p, 1, 2000) == 1);
@@ -268,10 +270,10 @@ one_is_kept(struct street *s, unsigned first)
 
     name_has(ADDRESSES(LIVE6, SHUT6), true, ADDRESSES(SHUT4, LIVE4), false);
     set_out(s, &c);
-    CHECK(begins(s, &c, 1) && c.dial->attempts[0].watch.fd >= 0);
-    weft_dial_expire(&c.dial->timer);
+    CHECK(begins(s, &c, 1) && c.flow->dial->attempts[0].watch.fd >= 0);
+    weft_dial_expire(&c.flow->dial->timer);
     let_answer(WEFT_V6);
-    CHECK(poll(&(struct pollfd){ .fd = weft_lookup_fd(c.dial->lookup),
+    CHECK(poll(&(struct pollfd){ .fd = weft_lookup_fd(c.flow->dial->lookup),
                                  .events = POLLIN }, 1, 2000) == 1);
     let_all_be_decided(&c);
     s->w->loop.first = first;
@@ -280,11 +282,11 @@ one_is_kept(struct street *s, unsigned first)
     name_has(ADDRESSES(LIVE6, SHUT6), false, ADDRESSES(LIVE4, SHUT4), false);
     set_out(s, &c);
     CHECK(begins(s, &c, 1));
-    while (c.dial != NULL && c.dial->looking)
-        weft_dial_looked_up(&c.dial->watch);
+    while (c.flow->dial != NULL && c.flow->dial->looking)
+        weft_dial_looked_up(&c.flow->dial->watch);
     for (int i = 0; i < 3; i++)
-        weft_dial_expire(&c.dial->timer);
-    CHECK(c.dial->begun == 4);
+        weft_dial_expire(&c.flow->dial->timer);
+    CHECK(c.flow->dial->begun == 4);
     let_all_be_decided(&c);
     s->w->loop.first = first;
     CHECK(reaches(s->w, &c, WEFT_LINK_HANDSHAKE) && visitors(s) == 1);
@@ -299,11 +301,11 @@ all_refuse_at_once(struct street *s)
     name_has(ADDRESSES(SHUT6, "::ffff:127.0.0.4"), false, ADDRESSES(SHUT4),
              false);
     set_out(s, &c);
-    while (c.dial->looking || c.dial->begun < 1)
+    while (c.flow->dial->looking || c.flow->dial->begun < 1)
         turn(s->w, 1);
-    if (c.dial->under_way == 1 && c.dial->begun == 1) {
-        weft_dial_expire(&c.dial->timer);
-        weft_dial_expire(&c.dial->timer);
+    if (c.flow->dial->under_way == 1 && c.flow->dial->begun == 1) {
+        weft_dial_expire(&c.flow->dial->timer);
+        weft_dial_expire(&c.flow->dial->timer);
         let_all_be_decided(&c);
     }
     CHECK(reaches(s->w, &c, WEFT_LINK_CLOSED));
@@ -324,11 +326,11 @@ bring_to(struct street *s, struct weft_link *c, enum phase phase)
     name_has(ADDRESSES(DEAD6), hold_v6, ADDRESSES(DEAD4), phase == LOOKING);
     set_out(s, c);
     if (phase == DELAYED)
-        CHECK(learns(s, c, WEFT_V4) && c->dial->begun == 0);
+        CHECK(learns(s, c, WEFT_V4) && c->flow->dial->begun == 0);
     if (phase == ONE || phase == BOTH || phase == STILL_LOOKING)
         CHECK(begins(s, c, 1));
     if (phase == BOTH)
-        CHECK(begins(s, c, 2) && c->dial->under_way == 2);
+        CHECK(begins(s, c, 2) && c->flow->dial->under_way == 2);
 }
 
 static void
@@ -338,7 +340,7 @@ can_be_let_go_of(struct street *s, enum phase phase)
 
     bring_to(s, &c, phase);
     weft_link_abort(&c, WEFT_CAUSE_CANCELLED, "given up");
-    CHECK(c.state == WEFT_LINK_CLOSED && c.dial == NULL);
+    CHECK(c.state == WEFT_LINK_CLOSED && c.flow->dial == NULL);
     CHECK(strcmp(c.error, "cancelled") == 0);
     CHECK(weft_timers_first(&s->w->loop.timers) == NULL);
     let_answer(WEFT_V6);

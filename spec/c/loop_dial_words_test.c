@@ -19,7 +19,7 @@ fails_as(struct street *s, const char *word, const char *message)
     set_out(s, &c);
     CHECK(reaches(s->w, &c, WEFT_LINK_CLOSED));
     CHECK(failed_as(s, &c, word, message));
-    CHECK(c.dial == NULL && c.cause == WEFT_CAUSE_RESET);
+    CHECK(c.flow->dial == NULL && c.cause == WEFT_CAUSE_RESET);
     weft_link_deinit(&c);
 }
 
@@ -128,12 +128,12 @@ the_target_is_what_it_hangs_on(struct street *s)
     let_answer(WEFT_V4);
     CHECK(begins(s, &c, 1) && aims_at(s, &c, "test.example"));
     let_answer(WEFT_V6);
-    while (c.dial->looking)
+    while (c.flow->dial->looking)
         turn(s->w, 1);
-    CHECK(c.dial->begun == 1 && aims_at(s, &c, "127.0.0.2"));
-    weft_dial_expire(&c.dial->timer);
-    CHECK(c.dial->under_way == 2 && aims_at(s, &c, "test.example"));
-    while (c.dial->under_way == 2)
+    CHECK(c.flow->dial->begun == 1 && aims_at(s, &c, "127.0.0.2"));
+    weft_dial_expire(&c.flow->dial->timer);
+    CHECK(c.flow->dial->under_way == 2 && aims_at(s, &c, "test.example"));
+    while (c.flow->dial->under_way == 2)
         turn(s->w, 1);
     CHECK(aims_at(s, &c, "127.0.0.2"));
     weft_link_deinit(&c);
@@ -166,7 +166,7 @@ go_literally(struct street *s, struct weft_link *c, const char *host)
 {
     weft_link_init(c, &s->w->loop, s->w->config, WEFT_CLIENT);
     CHECK(go_to(c, host, s->port, 5 * WEFT_SECOND, &a_request) == WEFT_OK);
-    CHECK(c->dial == NULL || c->dial->lookup == NULL);
+    CHECK(c->flow->dial == NULL || c->flow->dial->lookup == NULL);
 }
 
 static void
@@ -256,7 +256,7 @@ full_queues_are_waited_for(struct street *s, const char *path, int listener)
     go_to_path(s, &c, path);
     for (int64_t end = weft_now() + 120 * MS; weft_now() < end;) {
         turn(s->w, 10);
-        CHECK(c.state == WEFT_LINK_DIALLING && c.dial->under_way == 0);
+        CHECK(c.state == WEFT_LINK_DIALLING && c.flow->dial->under_way == 0);
     }
     weft_link_target(&c, to);
     CHECK(strcmp(to, path) == 0);

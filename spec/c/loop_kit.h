@@ -38,6 +38,7 @@ static inline void
 world_init(struct world *w)
 {
     CHECK(weft_loop_init(&w->loop, false) == WEFT_OK);
+    w->loop.most_awake = 0; /* all that may rest do */
     w->config = weft_zalloc(sizeof(*w->config));
     *w->config = (struct weft_config){
         .references = 1,

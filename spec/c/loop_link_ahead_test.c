@@ -94,8 +94,8 @@ reading_ahead_is_bounded(struct world *w, bool waiting)
         turn(w, 1);
     }
     CHECK(weft_link_has_next(&s));
-    CHECK(weft_buf_len(&s.ahead) >= w->config->receive_buffer);
-    CHECK(weft_buf_len(&s.ahead) < w->config->receive_buffer * 5 / 4);
+    CHECK(weft_buf_len(&s.flow->ahead) >= w->config->receive_buffer);
+    CHECK(weft_buf_len(&s.flow->ahead) < w->config->receive_buffer * 5 / 4);
     CHECK((s.watch.wanted & WEFT_READABLE) == 0);
     for (int idle = 0; got < MANY && idle < 200; idle++) {
         while (weft_link_next(&s, &ev) == WEFT_EVENT) {
@@ -111,7 +111,7 @@ reading_ahead_is_bounded(struct world *w, bool waiting)
     CHECK(got == MANY);
     quiet(w);
     CHECK(raw_heard(&c, "pong ?\n"));
-    CHECK(s.ahead.data == NULL); /* an idle link owns no buffer */
+    CHECK(s.flow->ahead.data == NULL); /* an idle link owns no buffer */
     raw_close(&c);
     weft_buf_deinit(&b);
     weft_link_deinit(&s);
@@ -129,7 +129,7 @@ a_big_message_comes_by_asking(struct world *w)
     pair(w, &c, &s);
     CHECK(weft_link_send(&c, WEFT_BINARY, big, size) == WEFT_OK);
     quiet(w);
-    CHECK(weft_session_held(&s.session) < 3 * w->config->receive_buffer);
+    CHECK(weft_session_held(&s.flow->session) < 3 * w->config->receive_buffer);
     for (int i = 0; i < 100 && weft_link_next(&s, &ev) == WEFT_MORE; i++)
         turn(w, 0);
     CHECK(hears_bytes(&s, big, size));

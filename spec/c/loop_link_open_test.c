@@ -209,7 +209,7 @@ plain_requests_are_asked_about(struct world *w)
         turn(w, 1);
     }
     CHECK(s.state == WEFT_LINK_ASKED &&
-          s.opening->kind == WEFT_REQUEST_HTTP);
+          s.flow->opening->kind == WEFT_REQUEST_HTTP);
     CHECK(weft_link_respond(&s, 200, SPAN(""), SPAN("hello")) == WEFT_OK);
     quiet(w);
     CHECK(!raw_receive(&c) && raw_has(&c, "\r\n\r\nhello"));

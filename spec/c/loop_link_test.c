@@ -93,7 +93,8 @@ closes(struct world *w, enum weft_role first)
     CHECK(ended(a, WEFT_CAUSE_LOCAL, 4000) && a->clean);
     CHECK(ended(b, WEFT_CAUSE_PEER, 4000) && b->clean);
     CHECK(b->close_reason_len == 4 && memcmp(b->close_reason, "done", 4) == 0);
-    CHECK(a->session.sent_code == 4000 && b->session.sent_code == 4000);
+    CHECK(a->flow->session.sent_code == 4000
+          && b->flow->session.sent_code == 4000);
     CHECK(say(b, "late") == WEFT_E_CLOSED);
     goodbye(b, 1000, "");
     weft_link_abort(b, WEFT_CAUSE_ERROR, "too late");

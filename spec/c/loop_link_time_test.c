@@ -196,7 +196,7 @@ an_idle_one_is_closed(struct world *w)
         pass(w, 10);
         raw_frame(&c, 0x8A, "");
     }
-    CHECK(!weft_link_is_open(&s) && s.session.sent_code == 1000);
+    CHECK(!weft_link_is_open(&s) && s.flow->session.sent_code == 1000);
     raw_frame(&c, 0x88, "\x03\xE8");
     CHECK(reaches(w, &s, WEFT_LINK_CLOSED));
     CHECK(ended(&s, WEFT_CAUSE_IDLE, 1000));

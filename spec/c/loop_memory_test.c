@@ -158,7 +158,7 @@ dialled_scene(struct world *w)
     turns(w, 2);
     if (weft_listener_accept(&h, &s) == WEFT_E_MEMORY
         && s.state == WEFT_LINK_IDLE) /* it is as it was */
-        CHECK(h.total == 0 && s.listener == NULL && s.opening == NULL);
+        CHECK(h.total == 0 && s.listener == NULL && s.flow->opening == NULL);
     turns(w, 2);
     weft_link_respond(&s, 403, SPAN(""), SPAN("hello"));
     turns(w, 4);

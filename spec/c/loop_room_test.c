@@ -138,7 +138,8 @@ long_messages_are_shared(struct world *w)
                          &queued, &dropped)
           == WEFT_OK);
     CHECK(queued == 2 && dropped == 0);
-    CHECK(p.s1.session.out.count == 1 && p.s2.session.out.count == 1);
+    CHECK(p.s1.flow->session.out.count == 1
+          && p.s2.flow->session.out.count == 1);
     weft_room_deinit(&p.r); /* what is on its way does not need the room */
     quiet(w);
     CHECK(waits(w, &p.c1) && hears_bytes(&p.c1, big, size));
@@ -229,7 +230,7 @@ a_slow_one_is_left_behind(struct world *w, enum weft_on_full on_full)
     if (on_full == WEFT_FULL_DROP) {
         CHECK(told(tell(&p.r, "back again", NULL), 3, 0));
     } else {
-        CHECK(slow.session.sent_code == 1013);
+        CHECK(slow.flow->session.sent_code == 1013);
         raw_frame(&peer, 0x88, "\x03\xF5");
         CHECK(p.r.count == 2 && reaches(w, &slow, WEFT_LINK_CLOSED));
         CHECK(ended(&slow, WEFT_CAUSE_SLOW, 1013));
