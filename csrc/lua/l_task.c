@@ -3,7 +3,6 @@
  */
 #include <math.h>
 
-#include "base/mem.h"
 #include "lua/check.h"
 #include "lua/task_inner.h"
 
@@ -16,7 +15,7 @@ weft_task_new(lua_State *L, struct weft_instance *I)
 
     t = weft_new_userdata(L, sizeof(*t), WEFT_TASK_TYPE, 2);
     weft_list_init(&t->joiners);
-    t->instance = I;
+    t->wait.instance = I;
     t->status = WEFT_TASK_DONE;
     t->thread = lua_newthread(L);
     lua_setiuservalue(L, -2, 1);
@@ -30,8 +29,8 @@ void
 weft_task_enlist(struct weft_task *t, enum weft_task_status status)
 {
     t->status = status;
-    t->instance->task_count++;
-    weft_list_add(&t->instance->tasks, &t->alive);
+    t->wait.instance->task_count++;
+    weft_list_add(&t->wait.instance->tasks, &t->alive);
 }
 
 struct weft_task *
@@ -47,7 +46,7 @@ weft_task_spawn(lua_State *L, struct weft_instance *I, int n)
     lua_xmove(L, t->thread, n + 1);
     t->arguments = n;
     weft_task_enlist(t, WEFT_TASK_NEW);
-    weft_list_add(&I->ready, &t->queued);
+    weft_list_add(&I->ready, &t->wait.node);
     return t;
 }
 
@@ -99,8 +98,7 @@ weft_task_close_all(lua_State *L, struct weft_instance *I)
 
     while ((t = first_parked(I)) != NULL) {
         weft_wait_end(&t->wait, WEFT_CANCELLED);
-        weft_free(t->wait.ping);
-        t->wait.ping = NULL;
+        weft_wait_drop_ping(&t->wait);
         t->handles = t->serves = NULL;
         t->cancels = 2;
         weft_task_cancelled(L, t);
@@ -142,7 +140,7 @@ task_join(lua_State *L)
     }
     if (seconds <= 0)
         return weft_push_failure(L, "timeout");
-    w = weft_wait_begin(L, t->instance, "task:join");
+    w = weft_wait_begin(L, t->wait.instance, "task:join");
     if (w == NULL)
         return weft_push_failure(L, "cancelled");
     if (w->task == t)
@@ -181,10 +179,7 @@ task_gc(lua_State *L)
     struct weft_task *t = lua_touserdata(L, 1);
 
     /* alive only when the whole state closes: its loop sees to the rest */
-    if (t->wait.ping != NULL)
-        weft_node_unlink(&t->wait.ping->node);
-    weft_free(t->wait.ping);
-    t->wait.ping = NULL;
+    weft_wait_drop_ping(&t->wait);
     return 0;
 }
 

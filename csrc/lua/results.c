@@ -103,10 +103,8 @@ weft_push_outcome(lua_State *L, struct weft_wait *w)
         return weft_queue_push_outcome(L, w);
     if (w->kind == WEFT_WAIT_CLOSE)
         return weft_ws_push_close_outcome(L, w);
-    if (w->outcome != WEFT_DONE && w->ping != NULL) {
-        weft_free(w->ping);
-        w->ping = NULL;
-    }
+    if (w->outcome != WEFT_DONE)
+        weft_wait_drop_ping(w);
     switch (w->outcome) {
     case WEFT_WAITING:
     case WEFT_DONE:

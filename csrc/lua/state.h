@@ -57,13 +57,22 @@ struct weft_writer;
 struct weft_queue;
 struct weft_server;
 
+/* Every idle connection with a handler has one: small, its parts shared by
+ * what does not come together. */
 struct weft_wait {
-    enum weft_wait_kind kind;
-    enum weft_outcome outcome;
+    enum weft_wait_kind kind : 8;
+    enum weft_outcome outcome : 8;
+    uint8_t opcode;          /* of a SEND or WRITE, as to `last` */
+    uint8_t argument;        /* stack index of the message, in thread */
+    struct weft_utf8 utf8;   /* where its text stands after it */
+    bool plain;              /* it is not to be compressed */
+    bool last;
+    uint8_t ready;           /* of an FD: what the watch reported */
     struct weft_instance *instance;
     struct weft_task *task;  /* NULL: the main thread's */
     lua_State *thread;       /* whose call it is: weft.wrap has its own */
-    struct weft_node node;   /* in the list of what it waits on */
+    struct weft_node node;   /* in the list of what it waits on; of a task's,
+                                else, in instance->ready or ->idle */
     struct weft_timer timer;
     union {
         struct weft_ws *ws;
@@ -76,18 +85,12 @@ struct weft_wait {
             struct weft_writer *writer; /* of a WRITE */
             const char *data;      /* its bytes */
             size_t len;
-            int argument;          /* stack index of the message, in thread */
-            struct weft_utf8 utf8; /* where its text stands after it */
-            uint8_t opcode;
-            bool plain;            /* it is not to be compressed */
-            bool last;
         };
+        struct weft_ping *ping;    /* of a PING; heap */
+        struct weft_descriptor *descriptor; /* of an FD; heap */
         uint32_t allow;            /* of an EMPTY */
         int signal;                /* of a SIGNAL */
-        uint8_t ready;             /* of an FD: what the watch reported */
     };
-    struct weft_ping *ping;  /* heap, for WEFT_WAIT_PING */
-    struct weft_descriptor *descriptor; /* heap, for WEFT_WAIT_FD */
 };
 
 enum weft_task_status {
@@ -107,14 +110,12 @@ enum weft_task_status {
  * holds the results, or the error and its traceback.
  */
 struct weft_task {
-    struct weft_instance *instance;
     lua_State *thread;
-    enum weft_task_status status;
-    int arguments;            /* on its thread's stack, while NEW */
-    int cancels;              /* 0 none; see weft_wait_begin() */
+    enum weft_task_status status : 8;
+    uint8_t cancels;          /* 0 none; see weft_wait_begin() */
     bool watched;             /* weft.run() raises its error again */
-    struct weft_wait wait;
-    struct weft_node queued;  /* in instance->ready or ->idle */
+    int arguments;            /* on its thread's stack, while NEW */
+    struct weft_wait wait;    /* its instance is the task's, always */
     struct weft_node alive;   /* in instance->tasks */
     struct weft_node joiners; /* waits */
     struct weft_ws *handles;  /* the connection whose handler it runs */
@@ -263,6 +264,8 @@ weft_wait_stands(const struct weft_wait *w)
 
 /* Ends a wait without queueing its task: the caller resumes it at once. */
 void weft_wait_end(struct weft_wait *w, enum weft_outcome outcome);
+/* Frees the ping that a wait was for, if it was. */
+void weft_wait_drop_ping(struct weft_wait *w);
 /* Ends a wait; what it returns is pushed later, by its kind. */
 void weft_wake(struct weft_wait *w, enum weft_outcome outcome);
 void weft_wake_all(struct weft_node *waits, enum weft_outcome outcome);

@@ -2,7 +2,6 @@
  * Parking and resuming: the only file with lua_resume and lua_yield.  It must
  * not know what is waited for.
  */
-#include "base/mem.h"
 #include "lua/check.h"
 #include "lua/task_inner.h"
 
@@ -25,8 +24,7 @@ static int
 give_up(lua_State *L, struct weft_wait *w)
 {
     weft_wait_end(w, WEFT_CANCELLED);
-    weft_free(w->ping);
-    w->ping = NULL;
+    weft_wait_drop_ping(w);
     w->kind = WEFT_WAIT_NONE;
     return lua_error(L);
 }
@@ -76,14 +74,14 @@ task_yielded(lua_State *L, struct weft_task *t, int n)
     if (mark == &weft_mark) {
         if (t->wait.outcome == WEFT_WAITING)
             t->status = WEFT_TASK_WAITING;
-        else if (!weft_node_linked(&t->queued))
+        else if (!weft_node_linked(&t->wait.node))
             weft_task_make_ready(t);
     } else if (mark == &kill_mark) {
         weft_task_cancelled(L, t);
     } else if (n == 0 && t->cancels > 0 && t->cancels++ > 3) {
         weft_task_cancelled(L, t); /* it only ever gives way */
     } else if (n == 0) { /* a bare yield gives way for one turn */
-        weft_wait_clean(&t->wait, t->instance, t, t->thread);
+        weft_wait_clean(&t->wait, t->wait.instance, t, t->thread);
         t->wait.kind = WEFT_WAIT_YIELD;
         weft_wake(&t->wait, WEFT_DONE);
     } else {
@@ -98,12 +96,12 @@ task_yielded(lua_State *L, struct weft_task *t, int n)
 static void
 go(lua_State *L, struct weft_task *t, int n)
 {
-    struct weft_state *S = t->instance->state;
+    struct weft_state *S = t->wait.instance->state;
     struct weft_task *task = S->task;
     lua_State *leaf = S->leaf;
     int status, results = 0;
 
-    t->instance->done++;
+    t->wait.instance->done++;
     t->status = WEFT_TASK_RUNNING;
     t->wait.kind = WEFT_WAIT_NONE;
     S->task = t;
@@ -142,7 +140,7 @@ weft_task_resume(lua_State *L, struct weft_task *t, int n)
 void
 weft_task_start(lua_State *L, struct weft_task *t)
 {
-    weft_node_unlink(&t->queued);
+    weft_node_unlink(&t->wait.node);
     go(L, t, t->arguments);
 }
 
@@ -152,7 +150,7 @@ weft_task_run_ready(lua_State *L, struct weft_instance *I)
     struct weft_node *n;
 
     while ((n = weft_list_take(&I->batch)) != NULL) {
-        struct weft_task *t = WEFT_CONTAINER(n, struct weft_task, queued);
+        struct weft_task *t = WEFT_CONTAINER(n, struct weft_task, wait.node);
 
         if (t->status == WEFT_TASK_NEW)
             go(L, t, t->arguments);
@@ -170,7 +168,7 @@ weft_task_take(lua_State *L, struct weft_instance *I, int n)
     struct weft_task *t;
 
     if (idle != NULL) {
-        t = WEFT_CONTAINER(idle, struct weft_task, queued);
+        t = WEFT_CONTAINER(idle, struct weft_task, wait.node);
         I->idle_count--;
     } else {
         t = weft_task_new(L, I); /* anchored: needs no place on L */

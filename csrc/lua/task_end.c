@@ -12,10 +12,10 @@ enum { IDLE_MAX = 64 }; /* a kilobyte and a half each */
 static void
 leave(lua_State *L, struct weft_task *t, enum weft_task_status status)
 {
-    struct weft_instance *I = t->instance;
+    struct weft_instance *I = t->wait.instance;
 
     t->status = status;
-    weft_node_unlink(&t->queued);
+    weft_node_unlink(&t->wait.node);
     weft_node_unlink(&t->alive);
     I->task_count--;
     weft_wake_all(&t->joiners, WEFT_DONE);
@@ -45,7 +45,7 @@ is_pooled(const struct weft_task *t)
 {
     return (t->serves != NULL
             || (t->handles != NULL && t->handles->has_events))
-           && t->instance->idle_count < IDLE_MAX;
+           && t->wait.instance->idle_count < IDLE_MAX;
 }
 
 /* Back to the pool, its thread empty. */
@@ -54,11 +54,11 @@ rest(lua_State *L, struct weft_task *t)
 {
     lua_settop(t->thread, 0);
     weft_node_unlink(&t->alive);
-    t->instance->task_count--;
+    t->wait.instance->task_count--;
     t->status = WEFT_TASK_IDLE;
     t->cancels = 0;
-    weft_list_add(&t->instance->idle, &t->queued);
-    t->instance->idle_count++;
+    weft_list_add(&t->wait.instance->idle, &t->wait.node);
+    t->wait.instance->idle_count++;
     tell_connection(L, t, WEFT_TASK_DONE);
 }
 
@@ -69,7 +69,7 @@ weft_task_done(lua_State *L, struct weft_task *t)
         rest(L, t);
         return;
     }
-    weft_push_anchored(L, t->instance, t); /* not collected before we end */
+    weft_push_anchored(L, t->wait.instance, t); /* not collected before we end */
     leave(L, t, WEFT_TASK_DONE);
     tell_connection(L, t, WEFT_TASK_DONE);
     lua_pop(L, 1);
@@ -96,7 +96,7 @@ weft_reset_thread(lua_State *co, lua_State *L)
 void
 weft_task_cancelled(lua_State *L, struct weft_task *t)
 {
-    weft_push_anchored(L, t->instance, t);
+    weft_push_anchored(L, t->wait.instance, t);
     t->status = WEFT_TASK_RUNNING; /* its <close> variables may act on it */
     weft_reset_thread(t->thread, L);
     leave(L, t, WEFT_TASK_CANCELLED);
@@ -172,7 +172,7 @@ void
 weft_task_failed(lua_State *L, struct weft_task *t)
 {
     bool joined = t->watched || !weft_list_empty(&t->joiners);
-    struct weft_instance *I = t->instance;
+    struct weft_instance *I = t->wait.instance;
     lua_State *co = t->thread;
     struct weft_ws *subject = t->handles != NULL ? t->handles : t->serves;
     const char *words;

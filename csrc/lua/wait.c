@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/mem.h"
 #include "lua/check.h"
 #include "lua/task_inner.h"
 
@@ -99,7 +100,7 @@ weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
     if (I->closed)
         weft_raise(L, "%s: this weft instance is closed", call);
     if (t != NULL && S->leaf == L && lua_isyieldable(L)) {
-        if (t->instance != I)
+        if (t->wait.instance != I)
             weft_raise(L, "%s: belongs to another weft instance than the "
                           "running task",
                        call);
@@ -114,6 +115,16 @@ weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
 }
 
 void
+weft_wait_drop_ping(struct weft_wait *w)
+{
+    if (w->kind != WEFT_WAIT_PING || w->ping == NULL)
+        return;
+    weft_node_unlink(&w->ping->node);
+    weft_free(w->ping);
+    w->ping = NULL;
+}
+
+void
 weft_wait_end(struct weft_wait *w, enum weft_outcome outcome)
 {
     if (w->kind == WEFT_WAIT_NONE || w->outcome != WEFT_WAITING)
@@ -125,9 +136,9 @@ weft_wait_end(struct weft_wait *w, enum weft_outcome outcome)
         w->u.ws->receiver = NULL;
         weft_link_want(&w->u.ws->link, false);
     }
-    if (w->ping != NULL)
+    if (w->kind == WEFT_WAIT_PING && w->ping != NULL)
         weft_node_unlink(&w->ping->node);
-    if (w->descriptor != NULL) {
+    if (w->kind == WEFT_WAIT_FD && w->descriptor != NULL) {
         w->ready = w->descriptor->watch.ready;
         weft_descriptor_free(w->instance, w->descriptor);
         w->descriptor = NULL;
@@ -138,7 +149,7 @@ void
 weft_task_make_ready(struct weft_task *t)
 {
     t->status = WEFT_TASK_READY;
-    weft_list_add(&t->instance->ready, &t->queued);
+    weft_list_add(&t->wait.instance->ready, &t->wait.node);
 }
 
 void
