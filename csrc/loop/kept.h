@@ -12,10 +12,10 @@
 #include "base/status.h"
 
 enum weft_kept_kind {
-    WEFT_KEPT_PEER,     /* its sockaddr */
+    WEFT_KEPT_PEER,     /* see weft_link_peer() */
     WEFT_KEPT_TARGET,   /* client: "example.com:443", with its NUL */
     WEFT_KEPT_PROTOCOL, /* the one agreed on, with its NUL */
-    WEFT_KEPT_REQUEST,  /* heads */
+    WEFT_KEPT_REQUEST,  /* heads, as of weft_head_pack() */
     WEFT_KEPT_RESPONSE,
     WEFT_KEPT_BODY,     /* of a refused handshake's response */
     WEFT_KEPT_TLS,      /* struct weft_tls_said */

@@ -4,6 +4,7 @@
  */
 #include "loop/link.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -108,6 +109,8 @@ weft_link_peer(const struct weft_link *k, struct weft_addr *peer)
     if (kept.len > 0)
         memcpy(&peer->storage, kept.data, kept.len);
     peer->len = (socklen_t)kept.len;
+    if (peer->storage.ss_family == AF_INET) /* kept without its padding */
+        peer->len = sizeof(struct sockaddr_in);
 }
 
 void

@@ -2,6 +2,7 @@
  * How a link's opening begins, from a socket or a route to the request, and
  * what it leaves to the data phase.  It must not judge heads.
  */
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "net/sock.h"
+#include "proto/head_pack.h"
 
 void
 weft_link_fail_opening(struct weft_link *k, const char *word,
@@ -48,9 +50,13 @@ weft_link_queue(struct weft_link *k, struct weft_buf *b)
 enum weft_status
 weft_link_keep_peer(struct weft_link *k, const struct weft_addr *peer)
 {
+    size_t len = peer->len;
+
+    if (peer->storage.ss_family == AF_INET && len > 0)
+        len = offsetof(struct sockaddr_in, sin_zero); /* see weft_link_peer() */
     return weft_kept_add(&k->kept, WEFT_KEPT_PEER,
                          (struct weft_span){ (const char *)&peer->storage,
-                                             peer->len });
+                                             len });
 }
 
 /* With a NUL behind it, as those who show it want it. */
@@ -73,6 +79,20 @@ keep_protocol(struct weft_link *k, struct weft_span protocol)
     return rc;
 }
 
+static enum weft_status
+keep_head(struct weft_link *k, enum weft_kept_kind kind, struct weft_span head)
+{
+    struct weft_buf packed = { 0 };
+    enum weft_status rc = weft_head_pack(&packed, head);
+
+    if (rc == WEFT_OK)
+        rc = weft_kept_add(&k->kept, kind, (struct weft_span){
+                               (const char *)weft_buf_head(&packed),
+                               weft_buf_len(&packed) });
+    weft_buf_deinit(&packed);
+    return rc;
+}
+
 enum weft_status
 weft_link_keep_heads(struct weft_link *k)
 {
@@ -81,12 +101,11 @@ weft_link_keep_heads(struct weft_link *k)
                               weft_buf_len(&o->sent) };
 
     if (k->role == WEFT_SERVER)
-        return weft_kept_add(&k->kept, WEFT_KEPT_REQUEST,
-                             weft_opening_head(o));
+        return keep_head(k, WEFT_KEPT_REQUEST, weft_opening_head(o));
     if (weft_link_kept(k, WEFT_KEPT_REQUEST).data == NULL
-        && weft_kept_add(&k->kept, WEFT_KEPT_REQUEST, sent) != WEFT_OK)
+        && keep_head(k, WEFT_KEPT_REQUEST, sent) != WEFT_OK)
         return WEFT_E_MEMORY;
-    return weft_kept_add(&k->kept, WEFT_KEPT_RESPONSE, weft_opening_head(o));
+    return keep_head(k, WEFT_KEPT_RESPONSE, weft_opening_head(o));
 }
 
 /* What came behind the peer's head. */

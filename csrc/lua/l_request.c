@@ -7,6 +7,7 @@
 #include "lua/head.h"
 #include "lua/l_config.h"
 #include "lua/l_link.h"
+#include "proto/head_pack.h"
 
 static struct weft_ws *
 asked(lua_State *L, const char *call)
@@ -30,26 +31,38 @@ core_request_kind(lua_State *L)
 
 #define PARSED_TYPE "weft.ParsedHead"
 
+struct parsed {
+    struct weft_http_head head;
+    struct weft_buf bytes;
+};
+
 static int
 parsed_gc(lua_State *L)
 {
-    weft_http_deinit(lua_touserdata(L, 1));
+    struct parsed *p = lua_touserdata(L, 1);
+
+    weft_http_deinit(&p->head);
+    weft_buf_deinit(&p->bytes);
     return 0;
 }
 
-/* A head that was kept as bytes; the parser's table is the collector's. */
+/* A head that was kept, packed; what is made of it is the collector's. */
 static void
-push_parsed(lua_State *L, enum weft_http_kind kind, struct weft_span bytes)
+push_parsed(lua_State *L, enum weft_http_kind kind, struct weft_span packed)
 {
-    struct weft_http_head *h = weft_new_userdata(L, sizeof(*h), PARSED_TYPE,
-                                                 0);
+    struct parsed *p = weft_new_userdata(L, sizeof(*p), PARSED_TYPE, 0);
+    const char *bytes;
 
-    weft_http_init(h, kind, UINT32_MAX, UINT32_MAX);
-    if (weft_http_read(h, bytes.data, bytes.len) == WEFT_OK)
-        weft_push_head(L, h, bytes.data);
+    weft_http_init(&p->head, kind, UINT32_MAX, UINT32_MAX);
+    if (weft_head_unpack(&p->bytes, packed) != WEFT_OK)
+        weft_raise(L, "out of memory");
+    bytes = (const char *)weft_buf_head(&p->bytes);
+    if (weft_http_read(&p->head, bytes, weft_buf_len(&p->bytes)) == WEFT_OK)
+        weft_push_head(L, &p->head, bytes);
     else
         lua_pushnil(L);
-    weft_http_deinit(h);
+    weft_http_deinit(&p->head);
+    weft_buf_deinit(&p->bytes);
     lua_remove(L, -2);
 }
 
