@@ -152,11 +152,8 @@ extern const struct weft_flow weft_flow_none;
 struct weft_link {
     struct weft_loop *loop;
     struct weft_config *config; /* counted */
-    enum weft_role role;
-    enum weft_link_state state;
 
-    struct weft_node node;   /* in loop->links */
-    struct weft_node member; /* in the listener's links */
+    struct weft_node node;   /* in its listener's links, or loop->links */
     struct weft_node rooms;  /* struct weft_membership */
     struct weft_work work;   /* in loop->work */
     struct weft_timer timer;
@@ -169,6 +166,9 @@ struct weft_link {
 
     struct weft_flow *flow;  /* never NULL once it is initialised */
     struct weft_deflate *deflate; /* the session's, also at rest */
+    enum weft_role role : 8;
+    enum weft_link_state state : 8;
+    enum weft_cause cause : 8;
     bool lent, from_ahead;
     bool wanted;      /* somebody waits for a message */
     bool asked;       /* somebody asked for one since bytes last came */
@@ -184,9 +184,10 @@ struct weft_link {
     bool inbox_ended; /* the other end of a pair sends no more */
     bool ending_sent; /* all output behind which it ends is sent */
     struct weft_deflate_agreed agreed; /* compression; all zero: none */
-    uint16_t close_code;   /* the peer's close frame, or 1006 */
     uint8_t close_reason_len;
-    enum weft_cause cause;
+    uint16_t close_code;   /* the peer's close frame, or 1006 */
+    int32_t latency;       /* the keepalive's last round trip in microseconds,
+                              or below zero */
     char *close_reason;     /* of close_reason_len bytes, or NULL */
     char *close_message;    /* heap, or NULL */
     const char *error;       /* the opener's word: "refused", "dns", ... */
@@ -203,7 +204,6 @@ struct weft_link {
         };
     };
     int64_t life;         /* a byte came, or output made progress */
-    int64_t latency;      /* the keepalive's last round trip, or below zero */
 };
 
 const char *weft_cause_name(enum weft_cause cause);

@@ -170,7 +170,8 @@ begin_opening(struct weft_link *k, enum weft_link_state state)
     if (k->role == WEFT_CLIENT)
         k->loop->now = weft_now(); /* the caller may have taken its time */
     k->opened = k->life = k->loop->now;
-    weft_list_add(&k->loop->links, &k->node);
+    if (k->listener == NULL) /* which has it, else */
+        weft_list_add(&k->loop->links, &k->node);
     weft_link_retime(k);
 }
 

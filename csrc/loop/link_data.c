@@ -55,7 +55,9 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
     struct weft_ping *p;
 
     if (k->pinged != 0) {
-        k->latency = k->loop->now - k->pinged;
+        int64_t us = (k->loop->now - k->pinged) / 1000;
+
+        k->latency = us < INT32_MAX ? (int32_t)us : INT32_MAX;
         k->pinged = 0;
         weft_link_retime(k); /* the next ping is nearer than the timeout was */
     }

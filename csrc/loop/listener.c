@@ -93,8 +93,9 @@ weft_listener_deinit(struct weft_listener *s)
     if (s->loop == NULL)
         return;
     weft_listener_stop(s);
-    while ((n = weft_list_take(&s->links)) != NULL)
-        WEFT_CONTAINER(n, struct weft_link, member)->listener = NULL;
+    for (n = s->links.next; n != &s->links; n = n->next)
+        WEFT_CONTAINER(n, struct weft_link, node)->listener = NULL;
+    weft_list_move(&s->loop->links, &s->links);
     weft_config_release(s->config);
     weft_tls_context_release(s->tls);
     weft_free(s->path);
@@ -141,7 +142,7 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
     s->accepted++;
     s->total++;
     k->listener = s;
-    weft_list_add(&s->links, &k->member);
+    weft_list_add(&s->links, &k->node);
     rc = weft_link_serve(k, fd, &from, s->tls);
     if (k->state == WEFT_LINK_IDLE)
         weft_listener_forget(s, k); /* it may be accepted into again */
@@ -151,7 +152,7 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
 void
 weft_listener_forget(struct weft_listener *s, struct weft_link *k)
 {
-    weft_node_unlink(&k->member);
+    weft_node_unlink(&k->node);
     k->listener = NULL;
     s->total--;
     if (weft_timer_is_set(&s->timer))

@@ -195,7 +195,7 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         break;
     case FIELD_LATENCY:
         if (k->latency >= 0)
-            lua_pushnumber(L, (double)k->latency / 1e9);
+            lua_pushnumber(L, (double)k->latency / 1e6);
         else
             lua_pushnil(L);
         break;

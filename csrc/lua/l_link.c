@@ -39,7 +39,7 @@ ws_gc(lua_State *L)
                     "nothing referred to the connection");
     weft_node_unlink(&ws->link.flow->borrower);
     if (ws->late)
-        weft_node_unlink(&ws->link.member);
+        weft_node_unlink(&ws->link.node);
     weft_link_deinit(&ws->link);
     weft_unanchor(L, ws->instance, &ws->receiver);
     return 0;

@@ -213,8 +213,7 @@ server_count(lua_State *L)
     if (s->instance != NULL && s->listener.loop != NULL)
         for (n = s->listener.links.next; n != &s->listener.links;
              n = n->next)
-            count += is_upgraded(WEFT_CONTAINER(n, struct weft_link,
-                                                member));
+            count += is_upgraded(WEFT_CONTAINER(n, struct weft_link, node));
     lua_pushinteger(L, count);
     return 1;
 }
@@ -240,14 +239,14 @@ push_connections(lua_State *L, bool all)
     if (s->instance == NULL || s->listener.loop == NULL)
         return 1;
     for (n = s->listener.links.next; n != &s->listener.links; n = n->next) {
-        struct weft_link *k = WEFT_CONTAINER(n, struct weft_link, member);
+        struct weft_link *k = WEFT_CONTAINER(n, struct weft_link, node);
 
         if (all || is_upgraded(k))
             append(L, s->instance, k);
     }
     for (n = s->late.next; all && n != &s->late; n = n->next)
         append(L, s->instance, WEFT_CONTAINER(n, struct weft_ws,
-                                              link.member));
+                                              link.node));
     return 1;
 }
 
@@ -315,9 +314,9 @@ weft_server_note_late(struct weft_server *s, struct weft_ws *ws, bool late)
         return;
     ws->late = late;
     if (late) /* the listener has let go of it */
-        weft_list_add(&s->late, &ws->link.member);
+        weft_list_add(&s->late, &ws->link.node);
     else
-        weft_node_unlink(&ws->link.member);
+        weft_node_unlink(&ws->link.node);
     s->late_count += late ? 1u : UINT32_MAX;
     weft_server_check_empty(s);
 }

@@ -146,7 +146,7 @@ struct weft_ws {
     struct weft_task *event_task; /* that runs an event now, or NULL */
     struct weft_writer *writer; /* in the middle of a message, or NULL */
     uint8_t holds;
-    bool late;           /* its link's `member` is in server->late */
+    bool late;           /* its link is in server->late */
     bool asked;          /* the handler was started */
     bool has_events;
     bool event_running;  /* one event at a time */
