@@ -193,6 +193,10 @@ core_set_events(lua_State *L)
     struct weft_ws *ws = asked(L, "set_events");
 
     luaL_checktype(L, 2, LUA_TTABLE);
+    if (ws->handler != NULL) {
+        lua_pushvalue(L, 1);
+        weft_task_move_out(L, ws->handler);
+    }
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, 3);
     weft_ws_hold(L, ws, 1, WEFT_HOLD_EVENTS);

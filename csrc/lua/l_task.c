@@ -25,6 +25,62 @@ weft_task_new(lua_State *L, struct weft_instance *I)
     return t;
 }
 
+/* ---- what keeps it */
+
+enum { HOUSE = 3 }; /* the connection's user value */
+
+void
+weft_task_push(lua_State *L, const struct weft_task *t)
+{
+    const void *keeper = t->housed ? (const void *)t->handles : t;
+
+    weft_push_anchored(L, t->wait.instance, keeper);
+    if (t->housed && lua_isuserdata(L, -1)) {
+        lua_getiuservalue(L, -1, HOUSE);
+        lua_remove(L, -2);
+    }
+}
+
+void
+weft_task_let_go(lua_State *L, struct weft_task *t)
+{
+    struct weft_instance *I = t->wait.instance;
+
+    if (!t->housed) {
+        weft_unanchor(L, I, t);
+        return;
+    }
+    t->housed = false;
+    weft_push_anchored(L, I, t->handles);
+    if (lua_isuserdata(L, -1)) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, -2, HOUSE);
+    }
+    lua_pop(L, 1);
+}
+
+void
+weft_task_move_in(lua_State *L, struct weft_task *t)
+{
+    weft_task_push(L, t);
+    lua_setiuservalue(L, -2, HOUSE);
+    weft_unanchor(L, t->wait.instance, t);
+    t->housed = true;
+}
+
+void
+weft_task_move_out(lua_State *L, struct weft_task *t)
+{
+    if (!t->housed)
+        return;
+    lua_getiuservalue(L, -1, HOUSE);
+    weft_anchor(L, t->wait.instance, t, -1);
+    lua_pop(L, 1);
+    t->housed = false;
+}
+
+/* ---- starting */
+
 void
 weft_task_enlist(struct weft_task *t, enum weft_task_status status)
 {

@@ -86,6 +86,7 @@ start_handler(lua_State *L, struct weft_ws *ws)
     t = weft_task_take(L, I, 2);
     t->handles = ws;
     ws->handler = t;
+    weft_task_move_in(L, t);
     weft_ws_hold(L, ws, -1, WEFT_HOLD_HANDLER);
     weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
     weft_task_start(L, t);

@@ -106,7 +106,8 @@ enum weft_task_status {
 
 /*
  * A userdata; user value 1: its thread, 2: the loop.  While it lives (until
- * DONE), it is anchored by its instance.  When it is over, its thread's stack
+ * DONE), it is anchored by its instance, or in the house of the connection that
+ * it handles, which is anchored then: one anchor less for each of very many.  When it is over, its thread's stack
  * holds the results, or the error and its traceback.
  */
 struct weft_task {
@@ -114,6 +115,7 @@ struct weft_task {
     enum weft_task_status status : 8;
     uint8_t cancels;          /* 0 none; see weft_wait_begin() */
     bool watched;             /* weft.run() raises its error again */
+    bool housed;              /* by the connection it handles, see below */
     int arguments;            /* on its thread's stack, while NEW */
     struct weft_wait wait;    /* its instance is the task's, always */
     struct weft_node alive;   /* in instance->tasks */
@@ -132,7 +134,8 @@ enum {
 };
 
 /* A userdata; user value 1: fields (lazy), 2: the loop, or the server, which
- * has it, 3: the events (until they are set, a server's handler), 4, a
+ * has it, 3: the events (until they are set, a server's handler, and once it
+ * was started its task; see weft_task_move_in()), 4, a
  * client's: the function that follows redirects. */
 struct weft_ws {
     struct weft_link link;
@@ -282,6 +285,10 @@ struct weft_task *weft_task_spawn(lua_State *L, struct weft_instance *I,
  * on the top of L (popped), to be started at once.  Raises as above. */
 struct weft_task *weft_task_take(lua_State *L, struct weft_instance *I,
                                  int n);
+/* From now on the connection's userdata, on the top of L, keeps the task that
+ * handles it; and no longer (raises when memory is out). */
+void weft_task_move_in(lua_State *L, struct weft_task *t);
+void weft_task_move_out(lua_State *L, struct weft_task *t);
 /* Starts a new task in this turn rather than in the next. */
 void weft_task_start(lua_State *L, struct weft_task *t);
 /* Resumes a parked task with the n values on the top of L. */

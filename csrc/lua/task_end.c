@@ -19,7 +19,7 @@ leave(lua_State *L, struct weft_task *t, enum weft_task_status status)
     weft_node_unlink(&t->alive);
     I->task_count--;
     weft_wake_all(&t->joiners, WEFT_DONE);
-    weft_unanchor(L, I, t);
+    weft_task_let_go(L, t);
 }
 
 /* Tells the connection that the task worked for. */
@@ -69,7 +69,7 @@ weft_task_done(lua_State *L, struct weft_task *t)
         rest(L, t);
         return;
     }
-    weft_push_anchored(L, t->wait.instance, t); /* not collected before we end */
+    weft_task_push(L, t); /* not collected before we end */
     leave(L, t, WEFT_TASK_DONE);
     tell_connection(L, t, WEFT_TASK_DONE);
     lua_pop(L, 1);
@@ -96,7 +96,7 @@ weft_reset_thread(lua_State *co, lua_State *L)
 void
 weft_task_cancelled(lua_State *L, struct weft_task *t)
 {
-    weft_push_anchored(L, t->wait.instance, t);
+    weft_task_push(L, t);
     t->status = WEFT_TASK_RUNNING; /* its <close> variables may act on it */
     weft_reset_thread(t->thread, L);
     leave(L, t, WEFT_TASK_CANCELLED);
@@ -181,7 +181,7 @@ weft_task_failed(lua_State *L, struct weft_task *t)
     words = push_words(L, error);
     luaL_traceback(L, co, words, 0);
     lua_remove(L, -2);
-    weft_push_anchored(L, I, t);
+    weft_task_push(L, t);
     task = lua_gettop(L);
     weft_reset_thread(co, L);
     keep_error(L, t, error);

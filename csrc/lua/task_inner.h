@@ -30,6 +30,10 @@ int weft_task_end_here(lua_State *L);
 struct weft_task *weft_task_new(lua_State *L, struct weft_instance *I);
 void weft_task_enlist(struct weft_task *t, enum weft_task_status status);
 
+/* Pushes the userdata of a task that lives; and lets it be collected. */
+void weft_task_push(lua_State *L, const struct weft_task *t);
+void weft_task_let_go(lua_State *L, struct weft_task *t);
+
 /* The three ends; a failure's error is on the top of L and popped. */
 void weft_task_done(lua_State *L, struct weft_task *t);
 void weft_task_cancelled(lua_State *L, struct weft_task *t);
