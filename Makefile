@@ -185,7 +185,7 @@ export LUA BUSTED BUILD SPEC SKIP
 jobs := -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 again = +@$(MAKE) --no-print-directory $(jobs)
 sanitize = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-           -fno-sanitize-recover=all
+           -fno-sanitize-recover=all -DWEFT_AWAKE=0
 
 deps:
 	@.ci/deps build

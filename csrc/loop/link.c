@@ -122,12 +122,7 @@ weft_link_mark(struct weft_link *k)
 void
 weft_link_mark_dirty(struct weft_link *k)
 {
-    struct weft_flow *f = k->flow;
-
-    if (weft_node_linked(&f->dirty))
-        return;
-    weft_list_add(&k->loop->dirty, &f->dirty);
-    weft_flow_touch(f);
+    weft_list_add(&k->loop->dirty, &k->flow->dirty);
 }
 
 void

@@ -339,6 +339,7 @@ weft_link_settle(struct weft_link *k)
     enum weft_status rc = WEFT_OK, kept;
     bool any = false;
 
+    weft_flow_touch(k->flow);
     if (k->lent && !k->from_ahead) {
         rc = put_ahead(k, &k->flow->event);
         any = true;

@@ -22,7 +22,7 @@ void weft_link_drop_flow(struct weft_link *k); /* with what is in it */
 void weft_loop_rest(struct weft_loop *loop); /* links that are done, do */
 void weft_loop_free_flows(struct weft_loop *loop); /* the spare ones */
 
-/* It may rest from now on, or soon. */
+/* Something of it has changed: it is looked at whether it may rest. */
 static inline void
 weft_flow_touch(struct weft_flow *f)
 {

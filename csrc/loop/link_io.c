@@ -230,6 +230,7 @@ weft_link_ready(struct weft_link *k, uint8_t what)
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
         return;
     }
+    weft_flow_touch(k->flow);
     if (what & WEFT_WRITABLE)
         weft_link_mark_dirty(k);
     if (what & (WEFT_READABLE | WEFT_HANGUP)) {
@@ -384,6 +385,7 @@ weft_link_flush(struct weft_link *k)
     }
     weft_session_set_blocked(&k->flow->session, false);
     return_buffer(k);
+    weft_flow_touch(k->flow);
     if (k->watch.wanted & WEFT_WRITABLE)
         weft_link_watch(k, k->watch.wanted & WEFT_READABLE);
     if (k->drain)

@@ -89,7 +89,7 @@ weft_loop_rest(struct weft_loop *loop)
         struct weft_flow *f = WEFT_CONTAINER(weft_list_take(&loop->awake),
                                              struct weft_flow, awake);
 
-        loop->awake_count--; /* one that may not rest yet is touched again */
+        loop->awake_count--; /* one that may not yet will be touched again */
         if (may_rest(f))
             weft_link_drop_flow(f->link);
     }
