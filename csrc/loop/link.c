@@ -95,7 +95,6 @@ weft_link_init(struct weft_link *k, struct weft_loop *loop,
     k->latency = -1;
     k->opening_limit = config->handshake_timeout;
     k->flow = (struct weft_flow *)&weft_flow_none;
-    weft_list_init(&k->rooms);
 }
 
 void
@@ -221,7 +220,6 @@ weft_link_deinit(struct weft_link *k)
         continue;
     weft_link_drop_flow(k);
     weft_free(k->kept);
-    weft_free(k->close_reason);
     weft_free(k->close_message);
     weft_config_release(k->config);
     *k = (struct weft_link){ .state = WEFT_LINK_CLOSED, .cause = k->cause,

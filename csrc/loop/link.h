@@ -97,6 +97,7 @@ struct weft_route {
 
 struct weft_listener;
 struct weft_dial;
+struct weft_membership;
 
 /* What an end of a pair has, and a link that TLS may have more for: it is
  * looked at without the kernel's word. */
@@ -154,7 +155,7 @@ struct weft_link {
     struct weft_config *config; /* counted */
 
     struct weft_node node;   /* in its listener's links, or loop->links */
-    struct weft_node rooms;  /* struct weft_membership */
+    struct weft_membership *rooms; /* the last one joined, or NULL */
     struct weft_work work;   /* in loop->work */
     struct weft_timer timer;
     struct weft_watch watch;
@@ -184,11 +185,9 @@ struct weft_link {
     bool inbox_ended; /* the other end of a pair sends no more */
     bool ending_sent; /* all output behind which it ends is sent */
     struct weft_deflate_agreed agreed; /* compression; all zero: none */
-    uint8_t close_reason_len;
     uint16_t close_code;   /* the peer's close frame, or 1006 */
     int32_t latency;       /* the keepalive's last round trip in microseconds,
                               or below zero */
-    char *close_reason;     /* of close_reason_len bytes, or NULL */
     char *close_message;    /* heap, or NULL */
     const char *error;       /* the opener's word: "refused", "dns", ... */
 

@@ -30,13 +30,8 @@ static void
 note_close(struct weft_link *k, const struct weft_event *ev)
 {
     k->close_code = ev->code;
-    if (ev->len > 0) {
-        k->close_reason = weft_realloc(NULL, ev->len);
-        if (k->close_reason != NULL) {
-            memcpy(k->close_reason, ev->data, ev->len);
-            k->close_reason_len = (uint8_t)ev->len;
-        }
-    }
+    weft_kept_add(&k->kept, WEFT_KEPT_REASON, /* without memory: none */
+                  (struct weft_span){ (const char *)ev->data, ev->len });
     weft_link_blame(k, WEFT_CAUSE_PEER, NULL);
     weft_room_leave_all(k);
     k->reading_over = true;

@@ -17,23 +17,22 @@ first_member(const struct weft_room *r)
 static struct weft_membership *
 find(const struct weft_room *r, const struct weft_link *k)
 {
-    struct weft_node *n;
+    struct weft_membership *m = k->rooms;
 
-    for (n = k->rooms.next; n != NULL && n != &k->rooms; n = n->next) {
-        struct weft_membership *m =
-            WEFT_CONTAINER(n, struct weft_membership, in_link);
-
-        if (m->room == r)
-            return m;
-    }
-    return NULL;
+    while (m != NULL && m->room != r)
+        m = m->next;
+    return m;
 }
 
 static void
 end_membership(struct weft_membership *m)
 {
+    struct weft_membership **at = &m->link->rooms;
+
+    while (*at != m)
+        at = &(*at)->next;
+    *at = m->next;
     weft_node_unlink(&m->in_room);
-    weft_node_unlink(&m->in_link);
     m->room->count--;
     weft_free(m);
 }
@@ -68,7 +67,8 @@ weft_room_join(struct weft_room *r, struct weft_link *k)
     m->room = r;
     m->link = k;
     weft_list_add(&r->members, &m->in_room);
-    weft_list_add(&k->rooms, &m->in_link);
+    m->next = k->rooms;
+    k->rooms = m;
     r->count++;
     return WEFT_OK;
 }
@@ -87,10 +87,8 @@ weft_room_leave(struct weft_room *r, struct weft_link *k)
 void
 weft_room_leave_all(struct weft_link *k)
 {
-    struct weft_node *n;
-
-    while ((n = k->rooms.next) != NULL && n != &k->rooms)
-        end_membership(WEFT_CONTAINER(n, struct weft_membership, in_link));
+    while (k->rooms != NULL)
+        end_membership(k->rooms);
 }
 
 /* Sending --------------------------------------------------------------- */

@@ -79,14 +79,14 @@ static void
 push_close(lua_State *L, const struct weft_link *k, enum field f)
 {
     bool over = k->reading_over || k->state == WEFT_LINK_CLOSED;
+    struct weft_span reason = weft_link_kept(k, WEFT_KEPT_REASON);
 
     if (!over)
         lua_pushnil(L);
     else if (f == FIELD_CLOSE_CODE)
         lua_pushinteger(L, k->close_code);
     else
-        lua_pushlstring(L, k->close_reason != NULL ? k->close_reason : "",
-                        k->close_reason_len);
+        lua_pushlstring(L, reason.len > 0 ? reason.data : "", reason.len);
 }
 
 static void

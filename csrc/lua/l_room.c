@@ -60,7 +60,7 @@ core_room(lua_State *L)
 static void
 release(lua_State *L, struct weft_ws *ws)
 {
-    if (weft_list_empty(&ws->link.rooms))
+    if (ws->link.rooms == NULL)
         weft_ws_unhold(L, ws, WEFT_HOLD_ROOM);
 }
 

@@ -64,7 +64,7 @@ weft_ws_update_holds(lua_State *L, struct weft_ws *ws, int index)
     if (k->state == WEFT_LINK_CLOSED
         || (k->role == WEFT_CLIENT && k->state >= WEFT_LINK_OPEN))
         weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
-    if (weft_list_empty(&k->rooms))
+    if (k->rooms == NULL)
         weft_ws_unhold(L, ws, WEFT_HOLD_ROOM);
 }
 

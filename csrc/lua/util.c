@@ -149,11 +149,12 @@ weft_push_failure(lua_State *L, const char *word)
 int
 weft_push_closed(lua_State *L, const struct weft_link *k)
 {
+    struct weft_span reason = weft_link_kept(k, WEFT_KEPT_REASON);
+
     lua_pushnil(L);
     lua_pushliteral(L, "closed");
     lua_pushinteger(L, k->close_code);
-    lua_pushlstring(L, k->close_reason != NULL ? k->close_reason : "",
-                    k->close_reason_len);
+    lua_pushlstring(L, reason.len > 0 ? reason.data : "", reason.len);
     return 4;
 }
 

@@ -92,7 +92,8 @@ closes(struct world *w, enum weft_role first)
     CHECK(next(a) == WEFT_E_CLOSED && next(a) == WEFT_E_CLOSED);
     CHECK(ended(a, WEFT_CAUSE_LOCAL, 4000) && a->clean);
     CHECK(ended(b, WEFT_CAUSE_PEER, 4000) && b->clean);
-    CHECK(b->close_reason_len == 4 && memcmp(b->close_reason, "done", 4) == 0);
+    CHECK(weft_link_kept(b, WEFT_KEPT_REASON).len == 4
+          && memcmp(weft_link_kept(b, WEFT_KEPT_REASON).data, "done", 4) == 0);
     CHECK(a->flow->session.sent_code == 4000
           && b->flow->session.sent_code == 4000);
     CHECK(say(b, "late") == WEFT_E_CLOSED);
