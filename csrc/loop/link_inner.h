@@ -20,7 +20,7 @@ enum { WEFT_TARGET_TEXT = 320 }; /* room for "host:port" */
 /* link_rest.c */
 void weft_link_drop_flow(struct weft_link *k); /* with what is in it */
 void weft_loop_rest(struct weft_loop *loop); /* links that are done, do */
-void weft_loop_free_flows(struct weft_loop *loop); /* the spare ones */
+void weft_loop_free_flows(struct weft_loop *loop); /* spare ones, for good */
 
 /* Something of it has changed: it is looked at whether it may rest. */
 static inline void

@@ -102,4 +102,6 @@ weft_loop_free_flows(struct weft_loop *loop)
 
     while ((n = weft_list_take(&loop->spare_flows)) != NULL)
         weft_free(WEFT_CONTAINER(n, struct weft_flow, awake));
+    loop->spare_flow_count = 0;
+    loop->most_awake = 0; /* links that are left keep none here */
 }
