@@ -179,6 +179,7 @@ disconnect(struct weft_link *k)
     weft_sock_close(&k->watch.fd);
     weft_pair_leave(k);
     weft_room_leave_all(k);
+    weft_sealed_cool(k);
     weft_tls_free(k->tls);
     k->tls = NULL;
     weft_timer_clear(&k->loop->timers, &k->timer);

@@ -160,6 +160,7 @@ struct weft_link {
     struct weft_timer timer;
     struct weft_watch watch;
     uint32_t ping_count;
+    uint32_t warm;           /* place in loop->warm, counted from 1; 0: none */
     struct weft_listener *listener;
     struct weft_kept *kept;  /* what is known; see weft_link_kept() */
     struct weft_pipe *pipe;  /* NULL: a plain socket's */

@@ -98,6 +98,13 @@ long weft_sealed_send(struct weft_link *k, const struct weft_span *spans,
 /* Sends close_notify, as far as the socket takes it. */
 void weft_sealed_end(struct weft_link *k);
 void weft_sealed_watch(struct weft_link *k); /* it may have more to read */
+/*
+ * A link that is busy is warm: OpenSSL keeps its buffers.  When none of its
+ * bytes has passed for WEFT_WARM_TIME, it cools; so it does when it ends.
+ */
+#define WEFT_WARM_TIME (WEFT_SECOND / 10)
+void weft_loop_cool(struct weft_loop *loop);
+void weft_sealed_cool(struct weft_link *k);
 
 /* link_io.c */
 void weft_link_ready(struct weft_link *k, uint8_t what);

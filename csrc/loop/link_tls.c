@@ -22,6 +22,53 @@ enum {
     FIRST_STEP = 2048,    /* a client's first bytes: a ClientHello, mostly */
 };
 
+/* ---- buffers that busy links keep */
+
+/* Bytes of a busy link passed in an earlier turn, not long ago. */
+static void
+warm_up(struct weft_link *k)
+{
+    struct weft_loop *loop = k->loop;
+
+    if (k->warm != 0 || k->state != WEFT_LINK_OPEN || k->life >= loop->now
+        || loop->now - k->life >= WEFT_WARM_TIME
+        || loop->warm_count == WEFT_WARM)
+        return;
+    if (loop->warm_count == 0)
+        loop->cooled = loop->now;
+    loop->warm[loop->warm_count++] = k;
+    k->warm = loop->warm_count;
+    weft_tls_keep_warm(k->tls, true);
+}
+
+void
+weft_sealed_cool(struct weft_link *k)
+{
+    struct weft_loop *loop = k->loop;
+    struct weft_link *last;
+
+    if (k->warm == 0)
+        return;
+    last = loop->warm[--loop->warm_count];
+    loop->warm[k->warm - 1] = last;
+    last->warm = k->warm;
+    k->warm = 0;
+    weft_tls_keep_warm(k->tls, false);
+}
+
+void
+weft_loop_cool(struct weft_loop *loop)
+{
+    if (loop->warm_count == 0 || loop->now - loop->cooled < WEFT_WARM_TIME)
+        return;
+    loop->cooled = loop->now;
+    for (uint32_t i = loop->warm_count; i > 0; i--)
+        if (loop->now - loop->warm[i - 1]->life >= WEFT_WARM_TIME)
+            weft_sealed_cool(loop->warm[i - 1]);
+}
+
+/* ---- ciphertext in and out */
+
 /* Ciphertext from the socket into the loop's buffer, lent to the filter. */
 static long
 receive_sealed(struct weft_link *k, size_t len)
@@ -67,6 +114,7 @@ weft_sealed_receive(struct weft_link *k, void *to, size_t len)
 {
     long n = -EAGAIN;
 
+    warm_up(k);
     if (weft_tls_has_more(k->tls))
         n = weft_tls_read(k->tls, to, len);
     if (n == -EAGAIN) {
@@ -116,6 +164,7 @@ weft_sealed_send(struct weft_link *k, const struct weft_span *spans,
     }
     if (count == 0)
         return 0;
+    warm_up(k);
     took = weft_tls_write(k->tls, spans, count, SEALING, sealing);
     if (took > 0)
         n = send_buffer(k, sealing);

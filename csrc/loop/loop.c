@@ -53,11 +53,21 @@ weft_loop_deinit(struct weft_loop *loop)
     loop->poller = NULL;
 }
 
+/* When the loop is to wake up whatever the kernel says. */
+static int64_t
+next_deadline(const struct weft_loop *loop)
+{
+    const struct weft_timer *first = weft_timers_first(&loop->timers);
+    int64_t at = first != NULL ? first->at : WEFT_FOREVER;
+    int64_t cooling = loop->cooled + WEFT_WARM_TIME;
+
+    return loop->warm_count > 0 && cooling < at ? cooling : at;
+}
+
 int64_t
 weft_loop_timeout(const struct weft_loop *loop)
 {
-    const struct weft_timer *first = weft_timers_first(&loop->timers);
-    int64_t left;
+    int64_t at, left;
 
     if (!weft_list_empty(&loop->work) || !weft_list_empty(&loop->batch)
         || !weft_list_empty(&loop->dirty)
@@ -65,9 +75,10 @@ weft_loop_timeout(const struct weft_loop *loop)
         || !weft_list_empty(&loop->piped)
         || !weft_list_empty(&loop->unsecured))
         return 0;
-    if (first == NULL)
+    at = next_deadline(loop);
+    if (at == WEFT_FOREVER)
         return -1;
-    left = first->at - weft_now();
+    left = at - weft_now();
     return left > 0 ? left : 0;
 }
 
@@ -169,6 +180,7 @@ weft_loop_wait(struct weft_loop *loop, int64_t timeout)
     loop->first += loop->reads;
     read_piped(loop);
     weft_loop_secure(loop);
+    weft_loop_cool(loop);
     return n >= 0;
 }
 

@@ -41,6 +41,7 @@ enum {
     WEFT_SLICE = 64 * 1024, /* the most one link reads in one turn */
     WEFT_SLICE_MIN = 8 * 1024,
     WEFT_SPARES = 256,
+    WEFT_WARM = 512, /* links with TLS whose buffers are kept */
 };
 
 /* Links that may have rested keep what they move bytes with while they are no
@@ -84,6 +85,9 @@ struct weft_loop {
     struct weft_node unsecured; /* TLS handshakes that wait for their turn */
     uint8_t *sealed;         /* ciphertext on its way in; NULL until needed */
     struct weft_buf sealing; /* and out; empty between sends */
+    struct weft_link *warm[WEFT_WARM]; /* busy ones, see weft_loop_cool() */
+    uint32_t warm_count;
+    int64_t cooled;          /* when they were looked at last */
     uint8_t *arena;          /* one turn's input; links own none of it */
     size_t arena_used;
     size_t share;            /* of the arena for one link in this turn */

@@ -271,8 +271,20 @@ weft_tls_read(struct weft_tls *t, void *to, size_t len)
 void
 weft_tls_tidy(struct weft_tls *t)
 {
-    if (!SSL_has_pending(t->ssl))
+    if (!t->warm && !SSL_has_pending(t->ssl))
         SSL_free_buffers(t->ssl);
+}
+
+void
+weft_tls_keep_warm(struct weft_tls *t, bool warm)
+{
+    t->warm = warm;
+    if (warm) {
+        SSL_clear_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
+    } else {
+        SSL_set_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
+        weft_tls_tidy(t);
+    }
 }
 
 bool

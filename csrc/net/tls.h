@@ -121,6 +121,13 @@ long weft_tls_write(struct weft_tls *t, const struct weft_span *spans,
    message of TLS itself has come, and nothing is written before the rest. */
 bool weft_tls_is_stuck(const struct weft_tls *t);
 
+/*
+ * Whether OpenSSL keeps its buffers between the calls, some 34 KiB: a busy
+ * connection is spared what taking them anew for each record costs.  Not at
+ * first; when it ends, they are given back.
+ */
+void weft_tls_keep_warm(struct weft_tls *t, bool warm);
+
 /* Appends close_notify to weft_tls_pending(), once. */
 void weft_tls_end(struct weft_tls *t);
 

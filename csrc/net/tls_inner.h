@@ -70,6 +70,7 @@ struct weft_tls {
     bool no_memory; /* there was no room for what OpenSSL wrote */
     bool flooded;   /* the peer makes it answer and does not read */
     bool stuck;     /* it cannot write before it has read more */
+    bool warm;      /* OpenSSL keeps its buffers */
     uint16_t port;
     char *host;     /* a client's peer, without zone and last dot */
     char *why;      /* only once it failed; see weft_tls_why() */
