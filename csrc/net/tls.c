@@ -110,6 +110,7 @@ weft_tls_new(struct weft_tls_context *c, const char *host, uint16_t port)
         return NULL;
     weft_tls_begin();
     t->context = weft_tls_context_retain(c);
+    t->dry = true;
     if (!set_up(t, host, port)) {
         ERR_clear_error();
         weft_tls_free(t);
@@ -137,14 +138,21 @@ weft_tls_free(struct weft_tls *t)
 
 /* Ciphertext in -------------------------------------------------------------*/
 
+/* Whether there is something to be read; asked often, so it is kept. */
+static void
+look(struct weft_tls *t)
+{
+    t->dry = !SSL_has_pending(t->ssl) && !weft_tls_next_record(t);
+}
+
 void
 weft_tls_lend(struct weft_tls *t, const void *bytes, size_t len)
 {
     assert(t->lent_len == 0);
     t->lent = bytes;
     t->lent_len = len;
-    if (len > 0)
-        t->dry = false;
+    if (len > 0 && t->state < WEFT_TLS_ENDED)
+        look(t);
 }
 
 enum weft_status
@@ -154,6 +162,8 @@ weft_tls_settle(struct weft_tls *t)
 
     if (t->state < WEFT_TLS_ENDED) /* nothing after an end is read */
         rc = weft_buf_add(&t->kept, t->lent, t->lent_len);
+    else
+        t->whole = 0;
     t->lent = NULL;
     t->lent_len = 0;
     return rc;
@@ -214,6 +224,7 @@ weft_tls_handshake(struct weft_tls *t)
     n = SSL_do_handshake(t->ssl);
     if (n == 1 && weft_tls_pinned(t)) {
         t->state = WEFT_TLS_OPEN;
+        look(t);
         return WEFT_OK;
     }
     if (n == 1) {
@@ -256,13 +267,15 @@ weft_tls_read(struct weft_tls *t, void *to, size_t len)
     if (t->state == WEFT_TLS_BROKEN)
         return told(t, 0, t->error);
     weft_tls_begin();
-    while (n == -EAGAIN && total < len && weft_tls_has_more(t)) {
-        if (SSL_read_ex(t->ssl, (char *)to + total, len - total, &got) == 1)
+    while (n == -EAGAIN && total < len && !t->dry) {
+        if (SSL_read_ex(t->ssl, (char *)to + total, len - total, &got) == 1) {
             total += got;
-        else
+            look(t);
+        } else {
             n = outcome(t, 0);
+        }
     }
-    if (n == -EAGAIN && !weft_tls_has_more(t))
+    if (n == -EAGAIN && t->dry)
         weft_tls_tidy(t);
     return told(t, total, n);
 }
@@ -292,7 +305,7 @@ weft_tls_has_more(const struct weft_tls *t)
 {
     if (t->state >= WEFT_TLS_ENDED)
         return t->untold;
-    return !t->dry && (SSL_has_pending(t->ssl) || weft_tls_has_record(t));
+    return !t->dry;
 }
 
 /* The ends ------------------------------------------------------------------*/

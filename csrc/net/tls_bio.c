@@ -57,9 +57,11 @@ whole_record(const struct weft_tls *t)
 }
 
 bool
-weft_tls_has_record(const struct weft_tls *t)
+weft_tls_next_record(struct weft_tls *t)
 {
-    return t->whole > 0 || whole_record(t) > 0;
+    if (t->whole == 0)
+        t->whole = whole_record(t);
+    return t->whole > 0;
 }
 
 static size_t
@@ -89,7 +91,7 @@ bio_read(BIO *bio, char *to, size_t len, size_t *taken)
 
     BIO_clear_retry_flags(bio);
     *taken = 0;
-    while (*taken < len && (t->whole > 0 || (t->whole = whole_record(t)) > 0)) {
+    while (*taken < len && weft_tls_next_record(t)) {
         size_t n = len - *taken < t->whole ? len - *taken : t->whole;
 
         n = take(t, to + *taken, n);

@@ -64,7 +64,7 @@ struct weft_tls {
     enum weft_tls_state state;
     int error;    /* what a broken one returns: -EPROTO or -ENOMEM */
     bool untold;  /* it ended or broke behind bytes that were read */
-    bool dry;     /* OpenSSL took all there was and asked for more */
+    bool dry;     /* there is nothing to be read before more is lent */
     bool asked;   /* a client: the peer wants a certificate */
     bool ending;  /* close_notify was queued */
     bool no_memory; /* there was no room for what OpenSSL wrote */
@@ -108,8 +108,8 @@ void weft_tls_tidy(struct weft_tls *t);
 
 /* tls_bio.c */
 BIO_METHOD *weft_tls_bio_method(void);
-/* Whether OpenSSL would be given something. */
-bool weft_tls_has_record(const struct weft_tls *t);
+/* Whether OpenSSL would be given something: a record that is whole. */
+bool weft_tls_next_record(struct weft_tls *t);
 
 /* tls_words.c: sentences are cut to WEFT_TLS_WHY, and nothing if to is NULL. */
 void weft_tls_say(char *to, const char *format, ...)

@@ -50,8 +50,8 @@ pass(struct walk *w, size_t len)
     }
 }
 
-/* The bytes of several spans as one record; a span that fills one is not
-   copied. */
+/* The bytes of several spans as one record; a span that fills one, or has all
+   that is left, is not copied. */
 static int
 encrypt_some(struct weft_tls *t, struct walk *w)
 {
@@ -59,8 +59,8 @@ encrypt_some(struct weft_tls *t, struct walk *w)
     size_t used = 0, n = part(w);
     const char *from = w->span->data + w->at;
 
-    if (n >= sizeof(record)) {
-        n -= n % sizeof(record);
+    if (n >= sizeof(record) || n == w->left) {
+        n -= n < w->left ? n % sizeof(record) : 0;
         pass(w, n);
         return encrypt(t, from, n);
     }
