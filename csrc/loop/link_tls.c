@@ -17,7 +17,7 @@
 #define SECURING_TIME (WEFT_SECOND / 500)
 
 enum {
-    SEALED = 64 * 1024,   /* ciphertext received at a time */
+    SEALED = 128 * 1024,  /* ciphertext received at a time */
     SEALING = 128 * 1024, /* plaintext encrypted at a time */
     FIRST_STEP = 2048,    /* a client's first bytes: a ClientHello, mostly */
 };
