@@ -5,11 +5,12 @@
 #ifndef WEFT_SPEC_LOOP_TLS_BLOCKS_H
 #define WEFT_SPEC_LOOP_TLS_BLOCKS_H
 
-#include <openssl/crypto.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "net/tls_inner.h"
 
 enum { LARGE = 8 << 10 };
 
