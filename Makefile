@@ -44,7 +44,7 @@ IDN_LIBS   ?= $(call once,IDN_LIBS,$(shell \
 WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
               -Wstrict-prototypes -Wmissing-prototypes
 
-cflags = -std=c11 -D_GNU_SOURCE $(WARNINGS) -fPIC -fvisibility=hidden \
+cflags = -std=c11 -D_GNU_SOURCE $(WARNINGS) -fPIC -fno-plt -fvisibility=hidden \
          -pthread -Icsrc $(if $(filter 0,$(ZLIB)),-DWEFT_NO_ZLIB) \
          $(CPPFLAGS) $(CFLAGS)
 

@@ -143,3 +143,11 @@ weft_utf8_check(struct weft_utf8 *u, const uint8_t *bytes, size_t len)
 
     return at < len ? at + check_mixed(u, bytes + at, len - at) : len;
 }
+
+bool
+weft_utf8_is_text(const uint8_t *bytes, size_t len)
+{
+    struct weft_utf8 u = { 0 };
+
+    return weft_utf8_check(&u, bytes, len) == len && weft_utf8_complete(&u);
+}

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 /* Zero is "between two characters", which is how a text must start and end. */
 struct weft_utf8 {
     uint8_t state;
@@ -22,6 +24,23 @@ struct weft_utf8 {
  * before that byte.
  */
 size_t weft_utf8_check(struct weft_utf8 *u, const uint8_t *bytes, size_t len);
+
+/* Whether the bytes are a whole text. */
+bool weft_utf8_is_text(const uint8_t *bytes, size_t len);
+
+/* Whether bytes are plainly ASCII, for text that is short. */
+static inline bool
+weft_utf8_is_ascii(const char *bytes, size_t len)
+{
+    weft_wide seen = { 0, 0 };
+    unsigned rest = 0;
+
+    for (; len >= sizeof(seen); len -= sizeof(seen), bytes += sizeof(seen))
+        seen |= weft_load_wide(bytes);
+    for (; len > 0; len--, bytes++)
+        rest |= (uint8_t)*bytes;
+    return rest < 0x80 && weft_wide_is_ascii(seen);
+}
 
 /* Whether the text may end here. */
 static inline bool

@@ -264,12 +264,15 @@ enum weft_status weft_link_respond(struct weft_link *k, unsigned status,
                                    struct weft_span body);
 
 /*
- * The next message (or chunk, while streaming), lent until
- * weft_link_taken(): WEFT_EVENT; the same again if it was not taken.
+ * The next message (or chunk, while streaming): WEFT_EVENT, and `event` is it,
+ * lent until weft_link_taken(); the same again if it was not taken.
  * WEFT_MORE: nothing now.  WEFT_E_CLOSED: nothing ever again.
  */
-enum weft_status weft_link_next(struct weft_link *k, struct weft_event *ev);
-void weft_link_taken(struct weft_link *k);
+static inline enum weft_status weft_link_next(struct weft_link *k);
+static inline void weft_link_taken(struct weft_link *k);
+/* The long ways of the two. rc: where the short one has come to. */
+enum weft_status weft_link_next_any(struct weft_link *k, enum weft_status rc);
+void weft_link_taken_ahead(struct weft_link *k);
 
 /* Whether weft_link_next() would give something other than WEFT_MORE. */
 bool weft_link_has_next(const struct weft_link *k);
@@ -291,8 +294,11 @@ enum weft_status weft_link_send_plain(struct weft_link *k,
 enum weft_status weft_link_send_borrowed(struct weft_link *k,
                                          enum weft_opcode opcode,
                                          const void *data, size_t len);
-enum weft_status weft_link_send_chunk(struct weft_link *k,
-                                      struct weft_chunk *frame);
+static inline enum weft_status weft_link_send_chunk(struct weft_link *k,
+                                                    struct weft_chunk *frame);
+/* The long way, on an open link. */
+enum weft_status weft_link_send_chunk_any(struct weft_link *k,
+                                          struct weft_chunk *frame);
 enum weft_status weft_link_write(struct weft_link *k, enum weft_opcode opcode,
                                  const void *data, size_t len, bool last);
 enum weft_status weft_link_write_plain(struct weft_link *k,
@@ -372,5 +378,7 @@ weft_link_is_open(const struct weft_link *k)
     return k->state == WEFT_LINK_OPEN && !k->flow->session.close_sent
            && !k->flow->session.close_received && !k->write_dead;
 }
+
+#include "loop/link_short.h"
 
 #endif

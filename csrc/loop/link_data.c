@@ -74,17 +74,17 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
 }
 
 /*
- * Reads on to the next message: WEFT_EVENT, WEFT_MORE, or a fault (which
- * nobody has acted upon yet).  Control frames are seen to on the way.
+ * Reads on to the next message, from where the short way (rc) has come to:
+ * WEFT_EVENT, WEFT_MORE, or a fault (which nobody has acted upon yet).
+ * Control frames are seen to on the way.
  */
 static enum weft_status
-read_message(struct weft_link *k, struct weft_event *ev)
+read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
 {
     struct weft_flow *f = k->flow;
 
-    while (can_read(k)) {
-        enum weft_status rc = weft_session_read(&f->session, &f->input, ev);
-
+    for (; can_read(k); rc = WEFT_OK) {
+        rc = weft_session_read_on(&f->session, &f->input, ev, rc);
         if (weft_outq_len(&f->session.out) > 0)
             weft_link_mark_dirty(k); /* pongs, the answer to a close */
         if (rc != WEFT_EVENT)
@@ -136,30 +136,26 @@ read_again(struct weft_link *k)
 }
 
 enum weft_status
-weft_link_next(struct weft_link *k, struct weft_event *ev)
+weft_link_next_any(struct weft_link *k, enum weft_status rc)
 {
-    enum weft_status rc;
-
     if (!k->lent && weft_buf_len(&k->flow->ahead) > 0)
         lend_ahead(k);
     if (!k->lent) {
         k->owes = false; /* whoever asks for more has said what it had to */
         rc = k->flow->fault < 0 ? k->flow->fault
-                                : read_message(k, &k->flow->event);
+                                : read_message(k, &k->flow->event, rc);
         if (rc == WEFT_EVENT)
             k->lent = true;
         else if (rc < 0)
             weft_link_fail(k, rc);
     }
-    if (!k->lent && (k->reading_over || k->state == WEFT_LINK_CLOSED))
+    if (k->lent)
+        return WEFT_EVENT;
+    if (k->reading_over || k->state == WEFT_LINK_CLOSED)
         return WEFT_E_CLOSED;
-    if (!k->lent) {
-        k->asked = true;
-        read_again(k);
-        return WEFT_MORE;
-    }
-    *ev = k->flow->event;
-    return WEFT_EVENT;
+    k->asked = true;
+    read_again(k);
+    return WEFT_MORE;
 }
 
 /*
@@ -174,14 +170,8 @@ is_ahead_full(const struct weft_link *k)
 }
 
 void
-weft_link_taken(struct weft_link *k)
+weft_link_taken_ahead(struct weft_link *k)
 {
-    if (!k->lent)
-        return;
-    k->lent = false;
-    k->owes = true;
-    if (!k->from_ahead)
-        return;
     k->from_ahead = false;
     weft_buf_consume(&k->flow->ahead,
                      sizeof(struct entry) + k->flow->event.len);
@@ -341,7 +331,7 @@ weft_link_settle(struct weft_link *k)
     }
     k->lent = k->from_ahead = false; /* `ahead` may move; it lends again */
     while (rc >= 0 && !is_ahead_full(k)
-           && (rc = read_message(k, &ev)) == WEFT_EVENT) {
+           && (rc = read_message(k, &ev, WEFT_OK)) == WEFT_EVENT) {
         rc = put_ahead(k, &ev);
         any = true;
     }
@@ -355,27 +345,13 @@ weft_link_settle(struct weft_link *k)
         weft_link_mark(k);
 }
 
-/* Wakes the link, and gives it an output buffer that another one has used
- * before. */
-static enum weft_status
-get_buffer(struct weft_link *k)
-{
-    struct weft_loop *loop = k->loop;
-
-    if (!weft_link_wake(k))
-        return WEFT_E_MEMORY;
-    if (loop->spare_count > 0)
-        k->flow->session.out.bytes = loop->spares[--loop->spare_count];
-    return WEFT_OK;
-}
-
 /* Whether the link may be sent to; it is ready for it then. */
 static inline enum weft_status
 begin_sending(struct weft_link *k)
 {
     if (!weft_link_is_open(k))
         return WEFT_E_CLOSED;
-    return k->flow->session.out.bytes.data != NULL ? WEFT_OK : get_buffer(k);
+    return weft_link_get_buffer(k) ? WEFT_OK : WEFT_E_MEMORY;
 }
 
 static enum weft_status
@@ -424,12 +400,8 @@ weft_link_send_borrowed(struct weft_link *k, enum weft_opcode opcode,
 }
 
 enum weft_status
-weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
+weft_link_send_chunk_any(struct weft_link *k, struct weft_chunk *frame)
 {
-    enum weft_status rc = begin_sending(k);
-
-    if (rc != WEFT_OK)
-        return rc;
     return sent(k, weft_session_send_chunk(&k->flow->session, frame));
 }
 

@@ -10,22 +10,14 @@
 #include "lua/l_link.h"
 #include "lua/state.h"
 
-/* Its address, in a userdata of the right size, says that it is ours: forty
- * instructions a call less than comparing metatables. */
-static const char ws_magic = 0;
+const char weft_ws_magic = 0;
 
-struct weft_ws *
-weft_check_ws(lua_State *L, int index, const char *call)
+int
+weft_refuse_ws(lua_State *L, int index, const char *call)
 {
-    struct weft_ws *ws = lua_touserdata(L, index);
-
-    if (ws != NULL && lua_rawlen(L, index) == sizeof(*ws)
-        && ws->magic == &ws_magic)
-        return ws;
-    weft_raise(L, "%s: argument 'self': expected a weft.Connection, got %s "
-                  "(call it with a colon)",
-               call, luaL_typename(L, index));
-    return NULL;
+    return weft_raise(L, "%s: argument 'self': expected a weft.Connection, "
+                         "got %s (call it with a colon)",
+                      call, luaL_typename(L, index));
 }
 
 static int
@@ -63,7 +55,7 @@ weft_ws_new(lua_State *L, int owner, struct weft_instance *I,
                                            role == WEFT_CLIENT ? 4 : 3);
 
     memset(ws, 0, sizeof(*ws));
-    ws->magic = &ws_magic;
+    ws->magic = &weft_ws_magic;
     luaL_setmetatable(L, WEFT_WS_TYPE);
     lua_pushvalue(L, owner);
     lua_setiuservalue(L, -2, 2);
@@ -86,6 +78,14 @@ push_method(lua_State *L, lua_CFunction f, bool more)
     lua_pushcclosure(L, f, more ? 3 : 2);
 }
 
+static int
+keep_kind(lua_State *L, const char *kind, const void **pointer)
+{
+    lua_pushstring(L, kind);
+    *pointer = lua_topointer(L, -1);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void
 weft_ws_register(lua_State *L)
 {
@@ -102,7 +102,13 @@ weft_ws_register(lua_State *L)
         { "wait_closed", weft_ws_wait_closed },
         { NULL, NULL },
     };
+    struct weft_state *S = weft_state_of(L);
+    int module = lua_gettop(L);
 
+    if (S->text == NULL) {
+        S->text_ref = keep_kind(L, "text", &S->text);
+        S->binary_ref = keep_kind(L, "binary", &S->binary);
+    }
     weft_new_type(L, WEFT_WS_TYPE, meta, NULL);
     luaL_getmetatable(L, WEFT_WS_TYPE);
     lua_newtable(L);
@@ -110,6 +116,8 @@ weft_ws_register(lua_State *L)
         push_method(L, m->func, false);
         lua_setfield(L, -2, m->name);
     }
+    push_method(L, weft_next_for_events, false);
+    lua_setfield(L, module, "next_message");
     push_method(L, weft_next_message, false);
     push_method(L, weft_ws_messages, true);
     lua_setfield(L, -2, "messages");

@@ -2,7 +2,8 @@
  * What the files of the connection's binding share among themselves:
  *
  *   l_link.c    type and life    l_receive.c  receive, messages, chunks
- *   l_send.c    send, flush      l_writer.c   writer
+ *   l_send.c    send, flush      l_lend.c     strings lent to the kernel
+ *   l_writer.c  writer
  *   l_close.c   close, ping      l_field.c    fields and the user's own
  *   service.c   what the loop does for it
  */
@@ -37,12 +38,18 @@ int weft_ws_push_refused(lua_State *L, struct weft_ws *ws,
                          enum weft_status rc, const char *call);
 
 /* Whether a send would have to wait its turn. */
-bool weft_ws_is_full(const struct weft_ws *ws);
+static inline bool
+weft_ws_is_full(const struct weft_ws *ws)
+{
+    return weft_link_backlog(&ws->link) > ws->link.config->send_buffer
+           || ws->writer != NULL || !weft_list_empty(&ws->senders);
+}
 
 /* The methods; their first two upvalues are "text" and "binary". */
 int weft_ws_receive(lua_State *L);
 int weft_ws_messages(lua_State *L);
 int weft_next_message(lua_State *L); /* the third one of messages */
+int weft_next_for_events(lua_State *L); /* core.next_message */
 int weft_ws_chunks(lua_State *L);
 int weft_ws_send(lua_State *L);
 int weft_ws_try_send(lua_State *L);

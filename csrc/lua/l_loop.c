@@ -114,8 +114,8 @@ core_close(lua_State *L)
     drop_links(I, WEFT_CAUSE_CANCELLED);
     I->event_count = I->closing_count = 0;
     weft_loop_deinit(&I->loop);
-    lua_newtable(L);
-    lua_setiuservalue(L, 1, 1);
+    I->lent_count = 0;
+    weft_make_anchors(L, I, 1); /* anew: what was anchored is let go of */
     return 0;
 }
 

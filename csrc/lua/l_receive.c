@@ -6,22 +6,14 @@
 #include "lua/check.h"
 #include "lua/l_link.h"
 
-void
-weft_push_kind(lua_State *L, uint8_t opcode)
-{
-    if (opcode == WEFT_TEXT)
-        lua_pushliteral(L, "text");
-    else
-        lua_pushliteral(L, "binary");
-}
 
 int
 weft_ws_push_received(lua_State *L, struct weft_ws *ws,
                       enum weft_wait_kind kind)
 {
     struct weft_link *k = &ws->link;
-    struct weft_event ev;
-    enum weft_status rc = weft_link_next(k, &ev);
+    const struct weft_event *ev = &k->flow->event;
+    enum weft_status rc = weft_link_next(k);
 
     if (rc == WEFT_MORE)
         return 0;
@@ -32,14 +24,19 @@ weft_ws_push_received(lua_State *L, struct weft_ws *ws,
         lua_pushnil(L);
         return 1;
     }
-    lua_pushlstring(L, (const char *)ev.data, ev.len);
+    lua_pushlstring(L, (const char *)ev->data, ev->len);
+    if (ev->len >= WEFT_LARGE)
+        weft_untold_add(L, &ws->instance->untold, ev->len);
     if (kind != WEFT_WAIT_CHUNK)
-        weft_push_kind(L, ev.opcode);
+        lua_rawgeti(L, LUA_REGISTRYINDEX,
+                    ev->opcode == WEFT_TEXT
+                        ? ws->instance->state->text_ref
+                        : ws->instance->state->binary_ref);
     weft_link_taken(k);
     ws->instance->messages--;
     if (kind != WEFT_WAIT_CHUNK)
         return 2;
-    if (ev.type == WEFT_EVENT_MESSAGE || ev.last) {
+    if (ev->type == WEFT_EVENT_MESSAGE || ev->last) {
         ws->streaming = false;
         weft_link_stream(k, false);
     }
@@ -68,26 +65,40 @@ check_reader(lua_State *L, const struct weft_ws *ws, const char *call)
                    call);
 }
 
-/* The message that is there already, kinds from the method's upvalues. */
-static int
-push_at_once(lua_State *L, struct weft_ws *ws, enum weft_wait_kind kind)
+/* Whether the running call may simply take a message that is there. */
+static inline bool
+may_take(const struct weft_ws *ws)
 {
-    struct weft_event ev;
+    const struct weft_instance *I = ws->instance;
+    const struct weft_task *t = I->state->task;
 
-    if (kind != WEFT_WAIT_RECEIVE)
-        return weft_ws_push_received(L, ws, kind);
-    switch (weft_link_next(&ws->link, &ev)) {
-    case WEFT_MORE:
-        return 0;
-    case WEFT_EVENT:
-        lua_pushlstring(L, (const char *)ev.data, ev.len);
-        lua_pushvalue(L, lua_upvalueindex(ev.opcode == WEFT_TEXT ? 1 : 2));
-        weft_link_taken(&ws->link);
-        ws->instance->messages--;
-        return 2;
-    default:
-        return weft_push_closed(L, &ws->link);
-    }
+    return !ws->has_events && !ws->streaming && ws->receiver == NULL
+           && (t == NULL || t->cancels == 0)
+           && !(I->in_turn && weft_turn_is_over(I));
+}
+
+/* Pushes the message that is lent; the kinds are the method's upvalues. */
+static inline int
+push_taken(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_link *k = &ws->link;
+
+    lua_pushlstring(L, (const char *)k->flow->event.data, k->flow->event.len);
+    if (k->flow->event.len >= WEFT_LARGE)
+        weft_untold_add(L, &ws->instance->untold, k->flow->event.len);
+    lua_pushvalue(L, lua_upvalueindex(k->flow->event.opcode == WEFT_TEXT ? 1 : 2));
+    weft_link_taken(k);
+    ws->instance->messages--;
+    return 2;
+}
+
+/* What most calls come to: a message is there.  0: it is not that simple. */
+static inline int
+take_at_once(lua_State *L, struct weft_ws *ws)
+{
+    return may_take(ws) && weft_link_next(&ws->link) == WEFT_EVENT
+               ? push_taken(L, ws)
+               : 0;
 }
 
 /* receive(0): on the main thread one turn is what others would have had. */
@@ -99,7 +110,7 @@ look_once(lua_State *L, struct weft_ws *ws, enum weft_wait_kind kind)
     if (!ws->instance->closed && weft_wait_blocks(L, ws->instance)) {
         if (!weft_turn(L, ws->instance, 0, HUGE_VAL, HUGE_VAL))
             return lua_error(L);
-        n = push_at_once(L, ws, kind);
+        n = weft_ws_push_received(L, ws, kind);
     }
     return n > 0 ? n : weft_push_failure(L, "timeout");
 }
@@ -117,7 +128,7 @@ receive(lua_State *L, struct weft_ws *ws, double seconds,
         skip_chunks(ws);
     if (I->state->task == NULL || I->state->task->cancels == 0) {
         if (!I->in_turn || !weft_turn_is_over(I)) {
-            n = push_at_once(L, ws, kind);
+            n = weft_ws_push_received(L, ws, kind);
             if (n > 0)
                 return n;
         } else if (weft_link_has_next(&ws->link)) {
@@ -141,10 +152,12 @@ int
 weft_ws_receive(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:receive");
-    double seconds = HUGE_VAL;
+    double seconds = weft_check_seconds(L, 2, HUGE_VAL, "ws:receive",
+                                        "timeout");
+    int n = take_at_once(L, ws);
 
-    if (!lua_isnoneornil(L, 2))
-        seconds = weft_check_seconds(L, 2, HUGE_VAL, "ws:receive", "timeout");
+    if (n > 0)
+        return n;
     return receive(L, ws, seconds, WEFT_WAIT_RECEIVE, "ws:receive");
 }
 
@@ -152,8 +165,30 @@ int
 weft_next_message(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:messages");
+    int n = take_at_once(L, ws);
 
+    if (n > 0)
+        return n;
     return receive(L, ws, HUGE_VAL, WEFT_WAIT_RECEIVE, "ws:messages");
+}
+
+/* core.next_message(ws) -> message, kind; or nil: no more in this turn.  The
+ * link names itself again when it has more. */
+int
+weft_next_for_events(lua_State *L)
+{
+    struct weft_ws *ws = weft_check_ws(L, 1, "next_message");
+    const struct weft_instance *I = ws->instance;
+    const struct weft_task *t = I->state->task;
+    bool stops = !ws->event_begun && weft_turn_is_over(I);
+
+    ws->event_begun = false;
+    if (stops || t == NULL || t->serves != ws || t->cancels > 0
+        || weft_link_next(&ws->link) != WEFT_EVENT) {
+        lua_pushnil(L);
+        return 1;
+    }
+    return push_taken(L, ws);
 }
 
 /* ws:messages() -> iterator, ws */

@@ -29,7 +29,7 @@ static struct weft_ws *
 check_ws(lua_State *L, int arg, const struct room *r, const char *call,
          const char *name)
 {
-    struct weft_ws *ws = luaL_testudata(L, arg, WEFT_WS_TYPE);
+    struct weft_ws *ws = weft_to_ws(L, arg);
 
     if (ws == NULL)
         weft_argument_error(L, arg, call, name, "a connection");

@@ -1,6 +1,5 @@
 /*
- * Sending: now, or when it is the message's turn; and strings that are lent
- * to the kernel rather than copied.
+ * Sending: now, or when it is the message's turn.
  */
 #include <math.h>
 
@@ -8,78 +7,6 @@
 #include "lua/l_link.h"
 
 enum { BORROW_MIN = 16 * 1024 }; /* below it, copying is cheaper */
-
-/* Pushes the table of strings lent to the kernel, made when it is missing.  It
- * is anchored by an address within the connection that nothing else is. */
-static void
-push_borrowed(lua_State *L, struct weft_ws *ws)
-{
-    weft_push_anchored(L, ws->instance, &ws->receiver);
-    if (lua_istable(L, -1))
-        return;
-    lua_pop(L, 1);
-    lua_newtable(L); /* a finalizer that runs now may send as well */
-    weft_push_anchored(L, ws->instance, &ws->receiver);
-    if (lua_istable(L, -1)) {
-        lua_remove(L, -2);
-        return;
-    }
-    lua_pop(L, 1);
-    weft_anchor(L, ws->instance, &ws->receiver, -1);
-}
-
-/* Lets go of the strings that the kernel has taken. */
-static void
-return_strings(lua_State *L, struct weft_ws *ws)
-{
-    struct weft_flow *f = ws->link.flow;
-    struct weft_outq *out = &f->session.out;
-
-    if (f->let_go == out->returned && out->returned != out->borrowed)
-        return;
-    if (out->returned == out->borrowed) { /* all of them */
-        f->let_go = out->returned;
-        weft_node_unlink(&f->borrower);
-        weft_unanchor(L, ws->instance, &ws->receiver);
-        return;
-    }
-    push_borrowed(L, ws);
-    for (; f->let_go != out->returned; f->let_go++) {
-        lua_pushnil(L);
-        lua_rawseti(L, -2, (lua_Integer)f->let_go);
-    }
-    lua_pop(L, 1);
-}
-
-void
-weft_ws_return_borrowed(lua_State *L, struct weft_instance *I)
-{
-    struct weft_node *n = I->borrowers.next, *next;
-
-    for (; n != &I->borrowers; n = next) {
-        next = n->next;
-        return_strings(L, (struct weft_ws *)WEFT_CONTAINER(
-                              n, struct weft_flow, borrower)->link);
-    }
-}
-
-/* Sends a string of L's without copying it. */
-static enum weft_status
-send_borrowed(lua_State *L, struct weft_ws *ws, enum weft_opcode opcode,
-              int message, const char *data, size_t len)
-{
-    uint32_t place;
-
-    if (!weft_link_wake(&ws->link))
-        return WEFT_E_MEMORY;
-    push_borrowed(L, ws);
-    place = ws->link.flow->session.out.borrowed;
-    lua_pushvalue(L, message);
-    lua_rawseti(L, -2, (lua_Integer)place); /* what can raise comes first */
-    lua_pop(L, 1);
-    weft_list_add(&ws->instance->borrowers, &ws->link.flow->borrower);
-    return weft_link_send_borrowed(&ws->link, opcode, data, len);
-}
 
 /* Whether a message of that length would be sent as it is, and is long. */
 static bool
@@ -101,19 +28,10 @@ send_now(lua_State *L, struct weft_ws *ws, const struct weft_manner *m,
     weft_instance_touch(ws->instance);
     if (may_borrow(ws, bytes.len, m->plain) && weft_link_is_open(k)
         && ws->writer == NULL)
-        return send_borrowed(L, ws, m->opcode, message, bytes.data,
-                             bytes.len);
+        return weft_ws_lend(L, m->opcode, 1, message);
     return m->plain
                ? weft_link_send_plain(k, m->opcode, bytes.data, bytes.len)
                : weft_link_send(k, m->opcode, bytes.data, bytes.len);
-}
-
-/* Whether a send would have to wait its turn. */
-bool
-weft_ws_is_full(const struct weft_ws *ws)
-{
-    return weft_link_backlog(&ws->link) > ws->link.config->send_buffer
-           || ws->writer != NULL || !weft_list_empty(&ws->senders);
 }
 
 /* What a send that was not accepted returns. */
@@ -156,7 +74,7 @@ accepted(lua_State *L, struct weft_ws *ws, double seconds, const char *call)
 {
     if (weft_wait_blocks(L, ws->instance)) {
         weft_link_flush(&ws->link);
-        weft_ws_return_borrowed(L, ws->instance);
+        weft_return_lent(L, ws->instance);
         return flush_wait(L, ws, seconds, call);
     }
     lua_pushboolean(L, 1);
@@ -184,17 +102,93 @@ wait_to_send(lua_State *L, struct weft_ws *ws, const struct weft_manner *m)
     return weft_wait_park(L, w, m->seconds);
 }
 
-/* Checks what a send takes; the message is not looked at twice. */
+/* Checks what a send takes. */
 static struct weft_manner
 check_send(lua_State *L, struct weft_span *bytes, bool may_wait,
            const char *call)
 {
     struct weft_manner m = weft_check_manner(L, 3, may_wait, call);
 
-    if (may_wait && !lua_isnoneornil(L, 4))
-        m.seconds = weft_check_seconds(L, 4, HUGE_VAL, call, "timeout");
+    if (may_wait && lua_gettop(L) > 3)
+        m.seconds = weft_check_seconds(L, 4, m.seconds, call, "timeout");
     bytes->data = weft_check_message(L, 2, m.opcode, &bytes->len, call);
     return m;
+}
+
+/* Whether nothing is in a message's way. */
+static inline bool
+may_send(const struct weft_ws *ws)
+{
+    const struct weft_instance *I = ws->instance;
+    const struct weft_task *t = I->state->task;
+
+    return !I->closed && (t == NULL || t->cancels == 0)
+           && weft_link_is_open(&ws->link) && !weft_ws_is_full(ws);
+}
+
+/* A send that has something in its way. */
+static int
+send_later(lua_State *L, struct weft_ws *ws, const struct weft_manner *m)
+{
+    const struct weft_task *t = ws->instance->state->task;
+
+    if (ws->instance->closed)
+        return weft_push_closed(L, &ws->link);
+    if (t != NULL && t->cancels > 0)
+        return weft_wait_begin(L, ws->instance, "ws:send") == NULL
+                   ? weft_push_failure(L, "cancelled")
+                   : weft_raise(L, "ws:send: cannot wait here");
+    if (weft_ws_is_connecting(ws) || weft_link_is_open(&ws->link))
+        return wait_to_send(L, ws, m);
+    return weft_push_closed(L, &ws->link);
+}
+
+/* Whether the argument is one of the two kinds, plainly written. */
+static inline bool
+is_kind(lua_State *L, int arg, const struct weft_state *S,
+        enum weft_opcode *opcode)
+{
+    const void *kind = lua_topointer(L, arg);
+
+    *opcode = kind == S->binary ? WEFT_BINARY : WEFT_TEXT;
+    return kind == S->text || kind == S->binary;
+}
+
+/* What most sends are: short, binary or ASCII, in a handler, and nothing is in
+ * their way.  False: it is not that simple. */
+static inline bool
+send_short(lua_State *L, struct weft_ws *ws)
+{
+    const struct weft_instance *I = ws->instance;
+    enum weft_opcode opcode = WEFT_TEXT;
+    int top = lua_gettop(L);
+    const char *data;
+    size_t len;
+
+    if (!I->in_turn || top < 2 || top > 3
+        || (top == 3 && !is_kind(L, 3, I->state, &opcode)))
+        return false;
+    data = lua_tolstring(L, 2, &len);
+    return data != NULL && len < 126
+           && (opcode == WEFT_BINARY || weft_utf8_is_ascii(data, len))
+           && may_send(ws)
+           && weft_link_send_short(&ws->link, opcode, data, len);
+}
+
+/* Apart, so that a short message does not pay for its registers. */
+static __attribute__((noinline)) int
+send_any(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_span bytes;
+    struct weft_manner m = check_send(L, &bytes, true, "ws:send");
+    enum weft_status rc;
+
+    if (!may_send(ws))
+        return send_later(L, ws, &m);
+    rc = send_now(L, ws, &m, 2, bytes);
+    if (rc != WEFT_OK)
+        return weft_ws_push_refused(L, ws, rc, "ws:send");
+    return accepted(L, ws, m.seconds, "ws:send");
 }
 
 /* ws:send(message [, kind [, timeout]]), ws:send(message, options) */
@@ -202,25 +196,11 @@ int
 weft_ws_send(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:send");
-    struct weft_span bytes;
-    struct weft_manner m = check_send(L, &bytes, true, "ws:send");
-    enum weft_status rc;
 
-    if (ws->instance->closed)
-        return weft_push_closed(L, &ws->link);
-    if (ws->instance->state->task != NULL
-        && ws->instance->state->task->cancels > 0)
-        return weft_wait_begin(L, ws->instance, "ws:send") == NULL
-                   ? weft_push_failure(L, "cancelled")
-                   : weft_raise(L, "ws:send: cannot wait here");
-    if (weft_ws_is_connecting(ws))
-        return wait_to_send(L, ws, &m);
-    if (weft_link_is_open(&ws->link) && weft_ws_is_full(ws))
-        return wait_to_send(L, ws, &m);
-    rc = send_now(L, ws, &m, 2, bytes);
-    if (rc != WEFT_OK)
-        return weft_ws_push_refused(L, ws, rc, "ws:send");
-    return accepted(L, ws, m.seconds, "ws:send");
+    if (!send_short(L, ws))
+        return send_any(L, ws);
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* ws:try_send(message [, kind]), ws:try_send(message, options) */
@@ -258,10 +238,11 @@ send_for(lua_State *L, struct weft_ws *ws, struct weft_wait *w)
                                                w->len)
                         : weft_link_send(&ws->link, w->opcode, w->data,
                                          w->len);
+    lua_pushvalue(w->thread, 1); /* the call's self */
     lua_pushvalue(w->thread, w->argument);
-    lua_xmove(w->thread, L, 1);
-    rc = send_borrowed(L, ws, w->opcode, lua_gettop(L), w->data, w->len);
-    lua_pop(L, 1);
+    lua_xmove(w->thread, L, 2);
+    rc = weft_ws_lend(L, w->opcode, lua_gettop(L) - 1, lua_gettop(L));
+    lua_pop(L, 2);
     return rc;
 }
 

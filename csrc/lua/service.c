@@ -144,7 +144,6 @@ static void
 deliver(lua_State *L, struct weft_ws *ws)
 {
     struct weft_instance *I = ws->instance;
-    struct weft_event ev;
     struct weft_wait *w;
     int n;
 
@@ -154,7 +153,7 @@ deliver(lua_State *L, struct weft_ws *ws)
             return;
         }
         if (w->task == NULL) { /* the main thread takes it itself */
-            if (weft_link_next(&ws->link, &ev) != WEFT_MORE)
+            if (weft_link_next(&ws->link) != WEFT_MORE)
                 weft_wake(w, WEFT_DONE);
             return;
         }
@@ -199,30 +198,18 @@ run_event(lua_State *L, struct weft_ws *ws, int n)
     weft_task_start(L, t);
 }
 
+/* The messages that are there, all in one task; see core.next_message(). */
 static bool
 message_event(lua_State *L, struct weft_ws *ws, int events, int self)
 {
-    struct weft_link *k = &ws->link;
-    struct weft_event ev;
-    int top = lua_gettop(L);
-    bool wanted = !ws->event_failed
-                  && push_event(L, events, self, "message");
-
-    if (!wanted) { /* nobody wants it: it is read all the same */
-        if (weft_link_next(k, &ev) != WEFT_EVENT)
-            return false;
-        weft_link_taken(k);
+    if (weft_link_next(&ws->link) != WEFT_EVENT)
+        return false;
+    if (ws->event_failed || !push_event(L, events, self, "messages")) {
+        weft_link_taken(&ws->link); /* nobody wants it: it is read all the same */
         return true;
     }
-    if (weft_link_next(k, &ev) != WEFT_EVENT) {
-        lua_settop(L, top);
-        return false;
-    }
-    lua_pushlstring(L, (const char *)ev.data, ev.len);
-    weft_push_kind(L, ev.opcode);
-    weft_link_taken(k);
-    ws->instance->messages--;
-    run_event(L, ws, 4);
+    ws->event_begun = true;
+    run_event(L, ws, 2);
     return true;
 }
 
@@ -439,10 +426,6 @@ weft_ws_service(lua_State *L, struct weft_ws *ws)
         wake_waiters(ws);
     if (k->state == WEFT_LINK_CLOSED)
         end(L, ws);
-    if (ws->holds != 0 || is_closing(k)) {
-        weft_push_anchored(L, ws->instance, ws);
-        weft_ws_update_holds(L, ws,
-                             lua_isuserdata(L, -1) ? lua_gettop(L) : 0);
-    }
     lua_settop(L, top);
+    weft_ws_update_holds(L, ws, 0); /* the last: it may let go of ws */
 }

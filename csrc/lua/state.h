@@ -15,12 +15,19 @@
 #include "loop/listener.h"
 #include "loop/loop.h"
 #include "loop/room.h"
+#include "lua/collector.h"
+#include "net/sock.h"
 
 /* One per lua_State, in the registry: what runs in it now. */
 struct weft_state {
     int turns;              /* turns running, of all instances */
     struct weft_task *task; /* the running task, or NULL */
     lua_State *leaf;        /* the thread whose code runs on its behalf */
+    const void *text, *binary; /* the strings "text" and "binary", as
+                                  lua_topointer() names them */
+    int text_ref, binary_ref;  /* and where the registry has them */
+    int weak_ref;           /* the table that finds loops and anchors, and */
+    lua_Integer weak_count; /* how much has been put into it; see util.c */
 };
 
 enum weft_wait_kind {
@@ -139,7 +146,9 @@ enum {
  * client's: the function that follows redirects. */
 struct weft_ws {
     struct weft_link link;
-    const void *magic;   /* see weft_check_ws() */
+    const void *magic;   /* &weft_ws_magic: in a userdata of the right size it
+                            says that it is ours, for forty instructions a
+                            call less than comparing metatables */
     struct weft_instance *instance;
     struct weft_wait *receiver;
     struct weft_node senders; /* waits, first come first served */
@@ -149,11 +158,13 @@ struct weft_ws {
     struct weft_task *event_task; /* that runs an event now, or NULL */
     struct weft_writer *writer; /* in the middle of a message, or NULL */
     uint8_t holds;
+    uint8_t lookups;     /* of methods, until it has a metatable of its own */
     bool late;           /* its link is in server->late */
     bool asked;          /* the handler was started */
     bool has_events;
     bool event_running;  /* one event at a time */
     bool in_events;      /* run_events() is at work: it sees what follows */
+    bool event_begun;    /* events.messages starts: one is always taken */
     bool event_opened, event_closed;
     bool event_failed;   /* an event raised: only close is left */
     bool streaming;      /* ws:chunks() is in the middle of something */
@@ -174,14 +185,19 @@ struct weft_server {
     bool listening;
 };
 
+enum { WEFT_LENT_MAX = 64 }; /* strings lent in one turn */
+
 /* The loop userdata: an instance. */
 struct weft_instance {
     struct weft_loop loop;
     struct weft_state *state;
+    lua_Integer loop_at, anchors_at, lent_at; /* in the state's weak table */
     bool closed, closing, stopped, in_turn;
     struct weft_node ready;   /* tasks to resume in the next turn */
     struct weft_node batch;   /* tasks to resume in this turn */
-    struct weft_node borrowers; /* connections that send borrowed strings */
+    struct weft_node borrowers; /* connections with lent strings of their own */
+    uint32_t lent[WEFT_LENT_MAX], lent_count; /* numbers of strings lent in
+                                                 this turn; see l_lend.c */
     struct weft_node idle;    /* pooled tasks */
     struct weft_node tasks;   /* every live task */
     struct weft_node signals; /* WEFT_WAIT_SIGNAL */
@@ -190,6 +206,7 @@ struct weft_instance {
     struct weft_wait main;    /* the main thread's */
     double messages;          /* left in this turn */
     double turn_seconds;      /* how long it may take */
+    struct weft_untold untold;
     uint32_t done;            /* things done in it: one is always done */
     int64_t turn_ends;        /* when a bounded turn is over */
     int signal_fd;            /* see signal.c; -1: none */
@@ -208,7 +225,30 @@ struct weft_instance {
 /* A userdata of ours by its metatable; raises "name: argument 'x': ...". */
 void *weft_check(lua_State *L, int index, const char *type, const char *call);
 struct weft_instance *weft_check_instance(lua_State *L, int index);
-struct weft_ws *weft_check_ws(lua_State *L, int index, const char *call);
+
+extern const char weft_ws_magic; /* see struct weft_ws */
+/* The connection at that index of L, or NULL when it is none. */
+static inline struct weft_ws *
+weft_to_ws(lua_State *L, int index)
+{
+    struct weft_ws *ws = lua_touserdata(L, index);
+
+    return ws != NULL && lua_rawlen(L, index) == sizeof(*ws)
+                   && ws->magic == &weft_ws_magic
+               ? ws
+               : NULL;
+}
+int weft_refuse_ws(lua_State *L, int index, const char *call); /* raises */
+/* The connection at that index of L; raises when it is none. */
+static inline struct weft_ws *
+weft_check_ws(lua_State *L, int index, const char *call)
+{
+    struct weft_ws *ws = weft_to_ws(L, index);
+
+    if (ws == NULL)
+        weft_refuse_ws(L, index, call);
+    return ws;
+}
 
 /* New userdata with `values` user values, all zero, of the type. */
 void *weft_new_userdata(lua_State *L, size_t size, const char *type,
@@ -217,8 +257,10 @@ void *weft_new_userdata(lua_State *L, size_t size, const char *type,
 void weft_new_type(lua_State *L, const char *type, const luaL_Reg *meta,
                    const luaL_Reg *methods);
 
-/* Gives the loop userdata at that index its table of anchored things. */
+/* Gives the loop userdata at that index its table of anchored things, anew. */
 void weft_make_anchors(lua_State *L, struct weft_instance *I, int loop);
+/* Pushes the list of strings lent in this turn, or nil. */
+void weft_push_lent(lua_State *L, struct weft_instance *I);
 /* Pushes the instance's table of anchored things, or nil when it is gone. */
 void weft_push_anchors(lua_State *L, struct weft_instance *I);
 /* anchors[p] = the value at index (nil: no longer). */
@@ -250,7 +292,12 @@ struct weft_wait *weft_wait_begin(lua_State *L, struct weft_instance *I,
                                   const char *call);
 
 /* Whether a wait on L would block the main thread rather than park. */
-bool weft_wait_blocks(lua_State *L, struct weft_instance *I);
+bool weft_wait_is_on_main(lua_State *L); /* the dear half of it */
+static inline bool
+weft_wait_blocks(lua_State *L, const struct weft_instance *I)
+{
+    return I->state->turns == 0 && weft_wait_is_on_main(L);
+}
 
 /*
  * Parks (or, on the main thread, turns the loop) until the wait is over, at
@@ -313,6 +360,16 @@ struct weft_descriptor {
 /* Stops watching, closes the copy and frees it. (l_loop.c) */
 void weft_descriptor_free(struct weft_instance *I, struct weft_descriptor *d);
 
+/* ---- l_lend.c */
+
+/* Sends the string at `message` for the connection at `self`, both on L, on a
+ * link that is open, lent to the kernel where that is possible.  As
+ * weft_link_send_plain(). */
+enum weft_status weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self,
+                              int message);
+/* Lets go of lent strings that the kernel has taken. */
+void weft_return_lent(lua_State *L, struct weft_instance *I);
+
 /* ---- turn.c */
 
 /* One turn, protected; false: it raised, and the error is on the top. */
@@ -321,7 +378,21 @@ bool weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
 /* Whether run() would go on. */
 bool weft_instance_alive(const struct weft_instance *I);
 /* The clock of calls that come outside a turn. */
-void weft_instance_touch(struct weft_instance *I);
+static inline void
+weft_instance_touch(struct weft_instance *I)
+{
+    if (!I->in_turn)
+        I->loop.now = weft_now();
+}
+/* Whether the turn's limits are reached. */
+static inline bool
+weft_turn_is_over(const struct weft_instance *I)
+{
+    if (I->done == 0)
+        return false;
+    return I->messages <= 0
+           || (I->turn_ends != WEFT_FOREVER && weft_now() >= I->turn_ends);
+}
 /* Lets Lua's own signal hook raise "interrupted!"; false: it did. */
 bool weft_let_interrupt(lua_State *L);
 
@@ -342,8 +413,6 @@ void weft_ws_unhold(lua_State *L, struct weft_ws *ws, uint8_t why);
 /* Pushes the next message, or the end; 0: nothing now. */
 int weft_ws_push_received(lua_State *L, struct weft_ws *ws,
                           enum weft_wait_kind kind);
-/* Pushes "text" or "binary". */
-void weft_push_kind(lua_State *L, uint8_t opcode);
 /* The handler of a connection has ended. */
 void weft_ws_handler_done(lua_State *L, struct weft_ws *ws,
                           enum weft_task_status how);
@@ -353,10 +422,6 @@ void weft_ws_event_done(lua_State *L, struct weft_ws *ws, bool failed);
 bool weft_ws_send_waiting(lua_State *L, struct weft_wait *w);
 /* Accepts what waits at a listener. */
 void weft_server_service(lua_State *L, struct weft_server *s);
-/* Lets go of borrowed strings that the kernel has taken. */
-void weft_ws_return_borrowed(lua_State *L, struct weft_instance *I);
-/* Whether the turn's limits are reached. */
-bool weft_turn_is_over(const struct weft_instance *I);
 /* A closed connection's handler still runs, or no longer does. */
 void weft_server_note_late(struct weft_server *s, struct weft_ws *ws,
                            bool late);

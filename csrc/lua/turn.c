@@ -5,29 +5,12 @@
 #include <math.h>
 
 #include "lua/state.h"
-#include "net/sock.h"
-
-void
-weft_instance_touch(struct weft_instance *I)
-{
-    if (!I->in_turn)
-        I->loop.now = weft_now();
-}
 
 bool
 weft_instance_alive(const struct weft_instance *I)
 {
     return I->task_count > 0 || I->server_count > 0 || I->event_count > 0
            || I->closing_count > 0;
-}
-
-bool
-weft_turn_is_over(const struct weft_instance *I)
-{
-    if (I->done == 0)
-        return false;
-    return I->messages <= 0
-           || (I->turn_ends != WEFT_FOREVER && weft_now() >= I->turn_ends);
 }
 
 static void
@@ -88,6 +71,7 @@ turn_body(lua_State *L)
     luaL_checkstack(L, 64, "turn");
     if (!weft_list_empty(&I->ready) || !weft_list_empty(&I->batch))
         timeout = 0;
+    weft_return_lent(L, I); /* of sends between turns */
     weft_loop_wait(&I->loop, timeout);
     ns = weft_nanoseconds(I->turn_seconds);
     I->turn_ends = ns == WEFT_FOREVER ? ns : weft_loop_after(ns);
@@ -99,7 +83,8 @@ turn_body(lua_State *L)
     if (!weft_turn_is_over(I))
         weft_task_run_ready(L, I);
     weft_loop_flush(&I->loop);
-    weft_ws_return_borrowed(L, I);
+    weft_return_lent(L, I);
+    weft_untold_settle(L, &I->untold);
     return 0;
 }
 

@@ -56,52 +56,73 @@ weft_check_instance(lua_State *L, int index)
     return I;
 }
 
-static const char loops_key = 0;
-
 /*
- * The registry finds loops weakly, and a loop holds what is anchored: an
- * instance that nobody refers to is collected with all it has.
+ * A table in the registry finds loops and their anchors weakly, and a loop
+ * holds what is anchored: an instance that nobody refers to is collected with
+ * all it has.  Both tables are found by integers, the cheapest way there is.
  */
+static void
+push_weak_table(lua_State *L, struct weft_state *S)
+{
+    if (S->weak_ref != 0) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, S->weak_ref);
+        return;
+    }
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    S->weak_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void
 weft_make_anchors(lua_State *L, struct weft_instance *I, int loop)
 {
     loop = lua_absindex(L, loop);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loops_key) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        lua_newtable(L);
-        lua_pushliteral(L, "v");
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &loops_key);
+    push_weak_table(L, I->state);
+    if (I->loop_at == 0) {
+        I->loop_at = I->state->weak_count + 1;
+        I->anchors_at = I->state->weak_count + 2;
+        I->lent_at = I->state->weak_count + 3;
+        I->state->weak_count += 3;
     }
     lua_newtable(L);
+    lua_pushvalue(L, -1);
     lua_setiuservalue(L, loop, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, -3, I->lent);
+    lua_rawseti(L, -3, I->lent_at);
+    lua_rawseti(L, -2, I->anchors_at);
     lua_pushvalue(L, loop);
-    lua_rawsetp(L, -2, I);
+    lua_rawseti(L, -2, I->loop_at);
     lua_pop(L, 1);
 }
 
 void
 weft_push_loop(lua_State *L, struct weft_instance *I)
 {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loops_key) == LUA_TTABLE)
-        lua_rawgetp(L, -1, I);
-    else
-        lua_pushnil(L);
-    lua_remove(L, -2);
+    push_weak_table(L, I->state);
+    lua_rawgeti(L, -1, I->loop_at);
+    lua_replace(L, -2);
+}
+
+void
+weft_push_lent(lua_State *L, struct weft_instance *I)
+{
+    push_weak_table(L, I->state);
+    lua_rawgeti(L, -1, I->lent_at);
+    lua_replace(L, -2);
 }
 
 void
 weft_push_anchors(lua_State *L, struct weft_instance *I)
 {
-    weft_push_loop(L, I);
-    if (lua_isuserdata(L, -1))
-        lua_getiuservalue(L, -1, 1);
-    else
-        lua_pushnil(L);
-    lua_remove(L, -2);
+    push_weak_table(L, I->state);
+    lua_rawgeti(L, -1, I->anchors_at);
+    lua_replace(L, -2);
 }
 
 void

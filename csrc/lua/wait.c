@@ -51,9 +51,9 @@ in_finalizer(lua_State *L)
 }
 
 bool
-weft_wait_blocks(lua_State *L, struct weft_instance *I)
+weft_wait_is_on_main(lua_State *L)
 {
-    return I->state->turns == 0 && is_main(L) && !in_finalizer(L);
+    return is_main(L) && !in_finalizer(L);
 }
 
 /* What a cancelled task gets: once a return, twice an error, then its end. */

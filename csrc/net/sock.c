@@ -305,8 +305,21 @@ weft_sock_recv(int fd, void *to, size_t len)
     return n;
 }
 
-long
-weft_sock_sendv(int fd, const struct weft_span *spans, int count)
+/* The kernel takes one span for less than a list of one. */
+static long
+send_one(int fd, struct weft_span span)
+{
+    long n;
+
+    do
+        n = send(fd, span.data, span.len < MOST ? span.len : MOST,
+                 MSG_NOSIGNAL);
+    while (interrupted(&n));
+    return n;
+}
+
+static long
+send_list(int fd, const struct weft_span *spans, int count)
 {
     struct iovec parts[SPANS];
     struct msghdr message = { 0 };
@@ -327,6 +340,12 @@ weft_sock_sendv(int fd, const struct weft_span *spans, int count)
                       : sendmsg(fd, &message, MSG_NOSIGNAL);
     while (interrupted(&n));
     return n;
+}
+
+long
+weft_sock_sendv(int fd, const struct weft_span *spans, int count)
+{
+    return count == 1 ? send_one(fd, spans[0]) : send_list(fd, spans, count);
 }
 
 int

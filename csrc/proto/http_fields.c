@@ -16,7 +16,7 @@ weft_http_same(struct weft_span a, struct weft_span b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.data[i]) != lower(b.data[i]))
+        if (a.data[i] != b.data[i] && lower(a.data[i]) != lower(b.data[i]))
             return false;
     return true;
 }
@@ -28,7 +28,9 @@ weft_http_find(const struct weft_http_head *h, const char *bytes,
     struct weft_span wanted = weft_http_text(name);
 
     for (uint32_t i = from; i < h->count; i++)
-        if (weft_http_same(weft_http_span(bytes, h->fields[i].name), wanted))
+        if (h->fields[i].name.len == wanted.len
+            && weft_http_same(weft_http_span(bytes, h->fields[i].name),
+                              wanted))
             return (int)i;
     return -1;
 }

@@ -6,54 +6,39 @@
 
 #include <string.h>
 
-/* The key as it falls on eight bytes that begin at this offset. */
-static inline uint64_t
+#include "base/bytes.h"
+
+/* The key as it falls on sixteen bytes that begin at this offset. */
+static inline weft_wide
 wide_key(const uint8_t key[4], uint64_t offset)
 {
     uint8_t twice[8];
-    uint32_t turned;
 
     memcpy(twice, key, 4);
     memcpy(twice + 4, key, 4);
-    memcpy(&turned, twice + (offset & 3), 4);
-    return (uint64_t)turned << 32 | turned;
-}
-
-static inline uint64_t
-load(const uint8_t *from)
-{
-    uint64_t w;
-
-    memcpy(&w, from, sizeof(w));
-    return w;
-}
-
-static inline void
-store(uint8_t *to, uint64_t w)
-{
-    memcpy(to, &w, sizeof(w));
+    return weft_wide_of(twice + (offset & 3));
 }
 
 /* `to` is `from` or does not overlap it. */
 static inline void
-mask(uint8_t *to, const uint8_t *from, size_t len, uint64_t key)
+mask(uint8_t *to, const uint8_t *from, size_t len, weft_wide key)
 {
-    uint8_t octets[8];
+    uint8_t octets[16];
 
-    for (; len >= 32; len -= 32, to += 32, from += 32) {
-        uint64_t a = load(from), b = load(from + 8);
-        uint64_t c = load(from + 16), d = load(from + 24);
+    for (; len >= 64; len -= 64, to += 64, from += 64) {
+        weft_wide a = weft_load_wide(from), b = weft_load_wide(from + 16);
+        weft_wide c = weft_load_wide(from + 32), d = weft_load_wide(from + 48);
 
-        store(to, a ^ key);
-        store(to + 8, b ^ key);
-        store(to + 16, c ^ key);
-        store(to + 24, d ^ key);
+        weft_store_wide(to, a ^ key);
+        weft_store_wide(to + 16, b ^ key);
+        weft_store_wide(to + 32, c ^ key);
+        weft_store_wide(to + 48, d ^ key);
     }
-    for (; len >= 8; len -= 8, to += 8, from += 8)
-        store(to, load(from) ^ key);
+    for (; len >= 16; len -= 16, to += 16, from += 16)
+        weft_store_wide(to, weft_load_wide(from) ^ key);
     if (len == 0)
         return;
-    store(octets, key);
+    weft_store_wide(octets, key);
     for (size_t i = 0; i < len; i++)
         to[i] = from[i] ^ octets[i];
 }

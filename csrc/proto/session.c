@@ -18,9 +18,14 @@ weft_session_init(struct weft_session *s, enum weft_role role,
                   const struct weft_limits *limits,
                   struct weft_random *random)
 {
+    uint64_t most = limits->max_frame < limits->max_message
+                        ? limits->max_frame : limits->max_message;
+
     *s = (struct weft_session){
         .role = role, .limits = limits, .random = random
     };
+    if (limits->max_fragments > 0)
+        s->short_end = (uint8_t)(most < 125 ? most + 1 : 126);
 }
 
 void
@@ -183,12 +188,10 @@ fault(struct weft_session *s, struct weft_input *in, enum weft_status rc)
     return rc;
 }
 
-/* Apart, so that a short message does not pay for its registers. */
-static __attribute__((noinline)) enum weft_status
-read_any(struct weft_session *s, struct weft_input *in, struct weft_event *ev)
+enum weft_status
+weft_session_read_on(struct weft_session *s, struct weft_input *in,
+                     struct weft_event *ev, enum weft_status rc)
 {
-    enum weft_status rc = WEFT_OK;
-
     if (s->lent) {
         weft_buf_deinit(&s->message);
         s->lent = false;
@@ -221,62 +224,6 @@ read_any(struct weft_session *s, struct weft_input *in, struct weft_event *ev)
             break;
         }
     }
-    return rc < 0 ? fault(s, in, rc) : rc;
-}
-
-/*
- * The common case at a glance: a message in one short frame that lies whole in
- * the input.  What is not plainly that, and good, goes the long way, which
- * also finds the words for what is wrong with it.
- */
-static inline bool
-short_message(const struct weft_session *s, const struct weft_input *in,
-              size_t *head, size_t *len)
-{
-    const struct weft_limits *limits = s->limits;
-    unsigned mask = s->role == WEFT_SERVER ? 0x80 : 0;
-
-    if (s->state != WEFT_READ_HEAD || s->head_len > 0 || s->opcode != 0 ||
-        s->lent || s->streaming || in->len < 2)
-        return false;
-    *head = mask != 0 ? 6 : 2;
-    *len = in->data[1] ^ mask; /* over 127 when the mask bit is wrong */
-    return (in->data[0] == 0x81 || in->data[0] == 0x82) && *len < 126 &&
-           in->len >= *head + *len && *len <= limits->max_frame &&
-           *len <= limits->max_message && limits->max_fragments > 0;
-}
-
-static inline enum weft_status
-take_short(struct weft_input *in, struct weft_event *ev, size_t head,
-           size_t len)
-{
-    uint8_t *bytes = in->data, *data = bytes + head;
-    struct weft_utf8 utf8 = { 0 };
-
-    if (head > 2)
-        weft_mask(data, len, bytes + 2, 0);
-    if (bytes[0] == 0x81 && (weft_utf8_check(&utf8, data, len) < len ||
-                             !weft_utf8_complete(&utf8)))
-        return WEFT_E_UTF8;
-    *ev = (struct weft_event){
-        .type = WEFT_EVENT_MESSAGE, .opcode = bytes[0] & 15, .last = true,
-        .data = data, .len = len
-    };
-    in->data = data + len;
-    in->len -= head + len;
-    return WEFT_EVENT;
-}
-
-enum weft_status
-weft_session_read(struct weft_session *s, struct weft_input *in,
-                  struct weft_event *ev)
-{
-    size_t head, len;
-    enum weft_status rc;
-
-    if (!short_message(s, in, &head, &len))
-        return read_any(s, in, ev);
-    rc = take_short(in, ev, head, len);
     return rc < 0 ? fault(s, in, rc) : rc;
 }
 

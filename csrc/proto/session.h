@@ -94,6 +94,8 @@ struct weft_session {
     uint8_t *control;           /* owned: a control payload in pieces; NULL */
     uint8_t head[WEFT_FRAME_HEAD_MAX]; /* an unfinished frame head */
     uint8_t head_len;
+    uint8_t short_end;          /* a frame under it is a short message, whatever
+                                   the limits; see session_short.h */
     uint8_t opcode;             /* of the message being read; 0: none */
     struct weft_utf8 utf8;      /* where its text stands */
     bool streaming;             /* messages come as chunks */
@@ -119,7 +121,8 @@ struct weft_session {
     uint16_t close_code;        /* once close_received; 1005: without one */
 };
 
-/* Makes s ready for the data phase.  Allocates nothing. */
+/* Makes s ready for the data phase.  Allocates nothing.  The limits do not
+ * change after that. */
 void weft_session_init(struct weft_session *s, enum weft_role role,
                        const struct weft_limits *limits,
                        struct weft_random *random);
@@ -152,9 +155,14 @@ void weft_session_deinit(struct weft_session *s);
  * A pong that is due while `blocked` is held back, and a later one takes its
  * place (5.5.3).
  */
-enum weft_status weft_session_read(struct weft_session *s,
-                                   struct weft_input *in,
-                                   struct weft_event *ev);
+static inline enum weft_status weft_session_read(struct weft_session *s,
+                                                 struct weft_input *in,
+                                                 struct weft_event *ev);
+/* The same, where the short way has come to no event: to rc. */
+enum weft_status weft_session_read_on(struct weft_session *s,
+                                      struct weft_input *in,
+                                      struct weft_event *ev,
+                                      enum weft_status rc);
 
 /*
  * In the middle of a large payload: where its next bytes may be received
@@ -201,9 +209,14 @@ void weft_session_fail(struct weft_session *s, enum weft_status failure);
  * WEFT_E_BUSY while a message is being written in pieces; WEFT_E_MEMORY; in
  * all of these nothing was queued.
  */
-enum weft_status weft_session_send(struct weft_session *s,
-                                   enum weft_opcode opcode, const void *data,
-                                   size_t len);
+static inline enum weft_status weft_session_send(struct weft_session *s,
+                                                 enum weft_opcode opcode,
+                                                 const void *data,
+                                                 size_t len);
+/* The same, the long way. */
+enum weft_status weft_session_send_any(struct weft_session *s,
+                                       enum weft_opcode opcode,
+                                       const void *data, size_t len);
 
 /* The same, never compressed: what is so already. */
 enum weft_status weft_session_send_plain(struct weft_session *s,
@@ -284,5 +297,7 @@ weft_session_closed(const struct weft_session *s)
 {
     return s->close_sent && s->close_received;
 }
+
+#include "proto/session_short.h"
 
 #endif

@@ -15,8 +15,6 @@
 #include "proto/mask.h"
 #include "proto/session_inner.h"
 
-enum { COPIED_CHUNK = 1024 }; /* up to here copying is cheaper than a span */
-
 /* 5.3: each frame of a client has a mask of its own. */
 static enum weft_status
 draw_mask(struct weft_session *s, struct weft_frame *f)
@@ -25,23 +23,6 @@ draw_mask(struct weft_session *s, struct weft_frame *f)
         return WEFT_OK;
     f->masked = true;
     return weft_random_bytes(s->random, f->key, sizeof(f->key));
-}
-
-/* What most messages of a server are: one frame under 126 bytes. */
-static inline bool
-queue_short(struct weft_session *s, unsigned opcode, const void *data,
-            size_t len)
-{
-    uint8_t *to = weft_outq_reserve(&s->out, 2 + len);
-
-    if (to == NULL)
-        return false;
-    to[0] = (uint8_t)(0x80 | opcode);
-    to[1] = (uint8_t)len;
-    if (len > 0)
-        memcpy(to + 2, data, len);
-    weft_outq_commit(&s->out, 2 + len);
-    return true;
 }
 
 /* Queues a frame that has all but its mask. */
@@ -122,19 +103,9 @@ may_send_message(const struct weft_session *s)
     return s->out_opcode != 0 ? WEFT_E_BUSY : WEFT_OK;
 }
 
-static inline enum weft_status
-send_plain(struct weft_session *s, enum weft_opcode opcode, const void *data,
-           size_t len)
-{
-    if (s->role == WEFT_SERVER && len < 126 &&
-        queue_short(s, opcode, data, len))
-        return WEFT_OK;
-    return queue_frame(s, whole_frame(opcode, len), data);
-}
-
 enum weft_status
-weft_session_send(struct weft_session *s, enum weft_opcode opcode,
-                  const void *data, size_t len)
+weft_session_send_any(struct weft_session *s, enum weft_opcode opcode,
+                      const void *data, size_t len)
 {
     enum weft_status rc = may_send_message(s);
 
@@ -142,16 +113,19 @@ weft_session_send(struct weft_session *s, enum weft_opcode opcode,
         return rc;
     if (weft_deflate_wants(s->deflate, len))
         return send_compressed(s, opcode, data, len);
-    return send_plain(s, opcode, data, len);
+    return queue_frame(s, whole_frame(opcode, len), data);
 }
 
 enum weft_status
 weft_session_send_plain(struct weft_session *s, enum weft_opcode opcode,
                         const void *data, size_t len)
 {
-    enum weft_status rc = may_send_message(s);
+    enum weft_status rc;
 
-    return rc == WEFT_OK ? send_plain(s, opcode, data, len) : rc;
+    if (weft_session_send_short(s, opcode, data, len))
+        return WEFT_OK;
+    rc = may_send_message(s);
+    return rc == WEFT_OK ? queue_frame(s, whole_frame(opcode, len), data) : rc;
 }
 
 enum weft_status
@@ -181,7 +155,7 @@ queue_chunk(struct weft_session *s, struct weft_chunk *frame)
 {
     uint8_t *to;
 
-    if (frame->len > COPIED_CHUNK)
+    if (frame->len > WEFT_COPIED_CHUNK)
         return weft_outq_add_chunk(&s->out, frame);
     to = weft_outq_reserve(&s->out, frame->len);
     if (to == NULL)

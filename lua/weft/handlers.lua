@@ -8,8 +8,19 @@ local handlers = {}
 
 local event_names = { open = true, message = true, close = true, error = true }
 
---- Checks a table of events and returns a copy of it; raises when a key is no
---- event or a value no function.
+-- Gives one message after the other, as many as one turn has, to an event; it
+-- runs as a task, which ends when there are no more.
+local function pump(message)
+  local next_message = core.next_message
+  return function(ws)
+    for text, kind in next_message, ws do
+      message(ws, text, kind)
+    end
+  end
+end
+
+--- Checks a table of events and returns a copy of it, for core.set_events;
+--- raises when a key is no event or a value no function.
 ---@param where string what the table was given to
 ---@param given any
 ---@param level integer
@@ -30,6 +41,7 @@ function handlers.events(where, given, level)
     error(where .. ": expected a table of events (open, message, close, error),"
           .. " got an empty one", level + 1)
   end
+  events.messages = events.message and pump(events.message)
   return events
 end
 

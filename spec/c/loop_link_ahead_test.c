@@ -18,12 +18,12 @@ a_loan_outlives_the_turn(struct world *w)
     say(&c, "lent");
     turn(w, 0);
     weft_loop_wait(&w->loop, 0);
-    CHECK(weft_link_next(&s, &ev) == WEFT_EVENT && ev.len == 4);
-    CHECK(weft_link_next(&s, &ev) == WEFT_EVENT && ev.len == 4);
+    CHECK(next_event(&s, &ev) == WEFT_EVENT && ev.len == 4);
+    CHECK(next_event(&s, &ev) == WEFT_EVENT && ev.len == 4);
     for (int i = 0; i < 10; i++) {
         weft_link_send(&c, WEFT_TEXT, text, sizeof(text));
         quiet(w);
-        CHECK(weft_link_next(&s, &ev) == WEFT_EVENT && ev.len == 4);
+        CHECK(next_event(&s, &ev) == WEFT_EVENT && ev.len == 4);
         CHECK(memcmp(ev.data, "lent", 4) == 0);
     }
     weft_link_taken(&s);
@@ -98,7 +98,7 @@ reading_ahead_is_bounded(struct world *w, bool waiting)
     CHECK(weft_buf_len(&s.flow->ahead) < w->config->receive_buffer * 5 / 4);
     CHECK((s.watch.wanted & WEFT_READABLE) == 0);
     for (int idle = 0; got < MANY && idle < 200; idle++) {
-        while (weft_link_next(&s, &ev) == WEFT_EVENT) {
+        while (next_event(&s, &ev) == WEFT_EVENT) {
             CHECK(is_number(&ev, got));
             weft_link_taken(&s);
             got++;
@@ -130,7 +130,7 @@ a_big_message_comes_by_asking(struct world *w)
     CHECK(weft_link_send(&c, WEFT_BINARY, big, size) == WEFT_OK);
     quiet(w);
     CHECK(weft_session_held(&s.flow->session) < 3 * w->config->receive_buffer);
-    for (int i = 0; i < 100 && weft_link_next(&s, &ev) == WEFT_MORE; i++)
+    for (int i = 0; i < 100 && next_event(&s, &ev) == WEFT_MORE; i++)
         turn(w, 0);
     CHECK(hears_bytes(&s, big, size));
     weft_link_deinit(&c);
@@ -216,7 +216,7 @@ hears_chunk(struct weft_link *k, const char *text, bool last)
     struct weft_event ev;
     bool same;
 
-    if (weft_link_next(k, &ev) != WEFT_EVENT)
+    if (next_event(k, &ev) != WEFT_EVENT)
         return false;
     same = ev.type == WEFT_EVENT_CHUNK && ev.last == last &&
            ev.len == strlen(text) && memcmp(ev.data, text, ev.len) == 0;

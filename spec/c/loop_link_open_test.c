@@ -393,7 +393,7 @@ let_go_in_the_middle(struct world *w, enum letting_go how)
     CHECK(weft_link_ping(&s, &p) == WEFT_OK);
     raw_frame(&c, 0x00, "in the arena");
     weft_loop_wait(&w->loop, 10 * MS);
-    CHECK(weft_link_next(&s, &ev) == WEFT_EVENT);
+    CHECK(next_event(&s, &ev) == WEFT_EVENT);
     let_go(w, &s, how);
     CHECK(!weft_node_linked(&p.node));
     raw_close(&c);

@@ -48,7 +48,7 @@ take_all(struct weft_link *k)
 {
     struct weft_event ev;
 
-    while (weft_link_next(k, &ev) == WEFT_EVENT) {
+    while (next_event(k, &ev) == WEFT_EVENT) {
         CHECK(ev.len == 5 || ev.len == sizeof(long_text));
         CHECK(ev.len != 5 || memcmp(ev.data, "hello", 5) == 0);
         weft_link_taken(k);

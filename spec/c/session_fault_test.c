@@ -179,6 +179,7 @@ under_limits(enum weft_role role, uint64_t message, uint64_t one, uint32_t most,
     start(&k, role);
     k.limits = (struct weft_limits){ .max_message = message, .max_frame = one,
                                      .max_fragments = most };
+    weft_session_init(&k.s, role, &k.limits, &k.random);
     for (size_t i = 0; i < n; i++) {
         frame(&k, (i + 1 == n ? 0x80u : 0) | (i == 0 ? 2 : 0), zeros,
               lengths[i]);

@@ -163,11 +163,19 @@ function core.accept(ws, protocol, headers) end
 ---@param headers string lines each ended by CRLF
 ---@param body string
 function core.respond(ws, status, headers, body) end
---- Makes the connection call events (keys open message close error) instead.
+--- Makes the connection call events instead: open, close, error, each with it
+--- and what the event tells; and messages, with it alone, which gets them by
+--- core.next_message until that gives nil.
 --- After accept on a server, right after connect on a client.
 ---@param ws userdata
 ---@param events table
 function core.set_events(ws, events) end
+--- The next message of a connection that calls events, for a running
+--- events.messages: nil when there is none in this turn.
+---@param ws userdata
+---@return string|nil message
+---@return string|nil kind
+function core.next_message(ws) end
 --- Sets one of weft's own fields, such as "request", past the check that
 --- keeps users from assigning it.
 ---@param ws userdata

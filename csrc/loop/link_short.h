@@ -1,0 +1,83 @@
+/*
+ * The short way through a link, inline: a message in one short frame that is
+ * there, or that goes out behind what is queued.  link.h includes this; nobody
+ * else does.
+ */
+#ifndef WEFT_LOOP_LINK_SHORT_H
+#define WEFT_LOOP_LINK_SHORT_H
+
+#include "loop/link.h"
+
+static inline __attribute__((always_inline)) enum weft_status
+weft_link_next(struct weft_link *k)
+{
+    struct weft_flow *f = k->flow;
+    enum weft_status rc = WEFT_OK;
+
+    if (!k->lent && f->ahead.tail == 0 && k->state == WEFT_LINK_OPEN
+        && !f->session.close_sent) {
+        rc = weft_session_read_short(&f->session, &f->input, &f->event);
+        if (rc == WEFT_EVENT) {
+            k->last_message = k->loop->now;
+            k->owes = false;
+            k->lent = true;
+            return rc;
+        }
+    }
+    return weft_link_next_any(k, rc);
+}
+
+static inline void
+weft_link_taken(struct weft_link *k)
+{
+    if (k->from_ahead)
+        weft_link_taken_ahead(k);
+    k->owes |= k->lent;
+    k->lent = false;
+}
+
+/* Wakes the link, and gives it an output buffer that another one has used
+ * before, if there is one.  False: memory is out. */
+static inline bool
+weft_link_get_buffer(struct weft_link *k)
+{
+    struct weft_loop *loop = k->loop;
+
+    if (k->flow->session.out.bytes.data != NULL)
+        return true;
+    if (!weft_link_wake(k))
+        return false;
+    if (loop->spare_count > 0)
+        k->flow->session.out.bytes = loop->spares[--loop->spare_count];
+    return true;
+}
+
+/* Sends a message that is short, on a link that is open: false when it is not
+ * that simple, and nothing was done. */
+static inline bool
+weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
+                     const void *data, size_t len)
+{
+    if (weft_deflate_wants(k->deflate, len) || !weft_link_get_buffer(k)
+        || !weft_session_send_short(&k->flow->session, opcode, data, len))
+        return false;
+    k->last_message = k->loop->now;
+    weft_list_add(&k->loop->dirty, &k->flow->dirty);
+    return true;
+}
+
+static inline enum weft_status
+weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
+{
+    if (!weft_link_is_open(k))
+        return WEFT_E_CLOSED;
+    if (!weft_link_get_buffer(k))
+        return WEFT_E_MEMORY;
+    if (!weft_session_copy_frame(&k->flow->session, frame))
+        return weft_link_send_chunk_any(k, frame);
+    k->last_message = k->loop->now;
+    weft_list_add(&k->loop->dirty, &k->flow->dirty);
+    return WEFT_OK;
+}
+
+#endif

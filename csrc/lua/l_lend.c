@@ -1,0 +1,147 @@
+/*
+ * Strings that are lent to the kernel rather than copied: each is kept from
+ * the collector until all of it is sent.
+ *
+ * Mostly that is before the turn ends.  So a lent string, and whose it is,
+ * stands in a list of the instance's first; what is still unsent when the turn
+ * ends moves to a table of its connection's own, where it stands at its number,
+ * counted as the output queue counts.
+ */
+#include "lua/l_link.h"
+
+/* Pushes a connection's own table, made when it is missing.  It is anchored by
+ * an address within the connection that nothing else is. */
+static void
+push_table(lua_State *L, struct weft_ws *ws)
+{
+    weft_push_anchored(L, ws->instance, &ws->receiver);
+    if (lua_istable(L, -1))
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L); /* a finalizer that runs now may send as well */
+    weft_push_anchored(L, ws->instance, &ws->receiver);
+    if (lua_istable(L, -1)) {
+        lua_remove(L, -2);
+        return;
+    }
+    lua_pop(L, 1);
+    weft_anchor(L, ws->instance, &ws->receiver, -1);
+}
+
+/* The list has the string at 2i + 1 and its connection at 2i + 2. */
+enum weft_status
+weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self, int message)
+{
+    struct weft_ws *ws = lua_touserdata(L, self);
+    struct weft_instance *I = ws->instance;
+    lua_Integer at = (lua_Integer)I->lent_count * 2;
+    size_t len;
+    const char *data = lua_tolstring(L, message, &len);
+
+    if (!weft_link_wake(&ws->link))
+        return WEFT_E_MEMORY;
+    weft_push_lent(L, I);
+    if (I->lent_count == WEFT_LENT_MAX || !lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return weft_link_send_plain(&ws->link, opcode, data, len);
+    }
+    lua_pushvalue(L, self);
+    lua_rawseti(L, -2, at + 2);
+    lua_pushvalue(L, message);
+    lua_rawseti(L, -2, at + 1); /* what can raise is over */
+    lua_pop(L, 1);
+    I->lent[I->lent_count++] = ws->link.flow->session.out.borrowed;
+    return weft_link_send_borrowed(&ws->link, opcode, data, len);
+}
+
+/* Whether a connection's string of that number is lent. */
+static bool
+is_out(const struct weft_ws *ws, uint32_t number)
+{
+    const struct weft_outq *out = &ws->link.flow->session.out;
+
+    return (int32_t)(number - out->returned) >= 0
+           && (int32_t)(out->borrowed - number) > 0;
+}
+
+/*
+ * Moves the list's last string to its connection's own table; the list is on
+ * the top of L, the connection above it.  A finalizer that runs meanwhile may
+ * lend more: false, and nothing was moved.
+ */
+static bool
+move_last(lua_State *L, struct weft_ws *ws)
+{
+    struct weft_instance *I = ws->instance;
+    struct weft_flow *f = ws->link.flow; /* awake: there is output */
+    uint32_t count = I->lent_count, number = I->lent[count - 1];
+
+    push_table(L, ws);
+    if (I->lent_count == count) {
+        lua_rawgeti(L, -3, (lua_Integer)count * 2 - 1);
+        lua_rawseti(L, -2, (lua_Integer)number);
+        if (!weft_node_linked(&f->borrower)
+            || (int32_t)(number - f->let_go) < 0)
+            f->let_go = number;
+        weft_list_add(&I->borrowers, &f->borrower);
+    }
+    lua_pop(L, 1);
+    return I->lent_count == count;
+}
+
+static void
+clear_list(lua_State *L, struct weft_instance *I)
+{
+    weft_push_lent(L, I);
+    while (I->lent_count > 0) {
+        lua_Integer at = (lua_Integer)I->lent_count * 2;
+        struct weft_ws *ws;
+
+        lua_rawgeti(L, -1, at);
+        ws = lua_touserdata(L, -1);
+        if (!is_out(ws, I->lent[I->lent_count - 1]) || move_last(L, ws)) {
+            lua_pushnil(L);
+            lua_rawseti(L, -3, at - 1);
+            lua_pushnil(L);
+            lua_rawseti(L, -3, at);
+            I->lent_count--;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* Lets go of what the kernel has taken of a connection's own table. */
+static void
+clear_table(lua_State *L, struct weft_flow *f)
+{
+    struct weft_ws *ws = WEFT_CONTAINER(f->link, struct weft_ws, link);
+    const struct weft_outq *out = &f->session.out;
+
+    if (out->returned == out->borrowed) { /* all of them */
+        weft_node_unlink(&f->borrower);
+        weft_unanchor(L, ws->instance, &ws->receiver);
+        return;
+    }
+    if (f->let_go == out->returned)
+        return;
+    push_table(L, ws);
+    for (; f->let_go != out->returned; f->let_go++) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, (lua_Integer)f->let_go);
+    }
+    lua_pop(L, 1);
+}
+
+void
+weft_return_lent(lua_State *L, struct weft_instance *I)
+{
+    struct weft_node *n = I->borrowers.next, *next;
+
+    for (; n != &I->borrowers; n = next) {
+        next = n->next;
+        clear_table(L, WEFT_CONTAINER(n, struct weft_flow, borrower));
+    }
+    if (I->lent_count > 0)
+        clear_list(L, I);
+}
