@@ -68,6 +68,12 @@ lua    := $(call floor,lua)
 module := $(BUILD)/weft/core.so
 idn    := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/idn/*.c))
 idn_module = $(if $(IDN_LIBS),$(BUILD)/weft/idn.so)
+# The load of weft bench: a module of its own on the lowest floors, loaded by
+# nothing else.
+load   := $(filter-out %/module.o,$(call floor,load))
+load_binding := $(BUILD)/obj/load/module.o
+poller := $(filter $(BUILD)/obj/loop/poller%,$(loop))
+load_module := $(BUILD)/weft/load.so
 
 c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
@@ -79,7 +85,7 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/
 .SUFFIXES:
 .SECONDEXPANSION:
 
-all: $(module) $$(idn_module)
+all: $(module) $(load_module) $$(idn_module)
 
 help:
 	@echo 'make              build $(module) (ZLIB=0: without compression)'
@@ -114,6 +120,10 @@ $(BUILD)/obj/lua/%.o: csrc/lua/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,cc  )$(CC) $(cflags) $(LUA_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(load_binding): csrc/load/module.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,cc  )$(CC) $(cflags) $(LUA_CFLAGS) -MMD -MP -c -o $@ $<
+
 $(BUILD)/obj/idn/%.o: csrc/idn/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,cc  )$(CC) $(cflags) $(LUA_CFLAGS) $(IDN_CFLAGS) -MMD -MP -c -o $@ $<
@@ -133,10 +143,16 @@ $(BUILD)/weft/idn.so: $(idn)
 	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(IDN_LIBS)
 	@mv $@.new $@
 
+$(load_module): $(base) $(proto) $(net) $(poller) $(load) $(load_binding)
+	@mkdir -p $(@D)
+	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(OPENSSL_LIBS) $(ZLIB_LIBS)
+	@mv $@.new $@
+
 # Tests and fuzz targets see the floors they name and none above: an archive
-# of the lowest two, and one of the two on top of them.
+# of the lowest two, one of the two on top of them, and one of the load.
 $(BUILD)/protocol.a: $(base) $(proto)
 $(BUILD)/loop.a: $(net) $(loop)
+$(BUILD)/load.a: $(load)
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -144,6 +160,10 @@ $(BUILD)/%.a:
 
 program = $(CC) $(cflags) $(ZLIB_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) $(1) -o $@ \
           $(filter %.c,$^) $(filter %.a,$^) $(OPENSSL_LIBS) $(ZLIB_LIBS)
+
+$(BUILD)/c/load_%: spec/c/load_%.c $(BUILD)/load.a $(BUILD)/loop.a $(BUILD)/protocol.a
+	@mkdir -p $(@D)
+	$(call say,link)$(call program)
 
 $(BUILD)/c/loop_%: spec/c/loop_%.c $(BUILD)/loop.a $(BUILD)/protocol.a
 	@mkdir -p $(@D)
@@ -157,16 +177,12 @@ $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program,-fsanitize=fuzzer)
 
-# The load generator and what it is used with: the TLS filter and the lowest
-# two floors.
+# Programs around the load, which measure a server beside it.
 benches := $(patsubst %,$(BUILD)/bench/%,load idle handshakes tcp_echo)
 
-$(filter-out %/tcp_echo,$(benches)): bench/client.c bench/wire.c \
-  bench/process.c bench/program.c
-$(BUILD)/bench/load $(BUILD)/bench/handshakes: bench/meter.c bench/histogram.c
-$(BUILD)/bench/load: bench/engine.c
-$(BUILD)/bench/load $(BUILD)/bench/idle: bench/message.c
-$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h) $(BUILD)/loop.a $(BUILD)/protocol.a
+$(filter-out %/tcp_echo,$(benches)): bench/program.c bench/process.c
+$(BUILD)/bench/load $(BUILD)/bench/handshakes: bench/meter.c
+$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h) $(BUILD)/load.a $(BUILD)/loop.a $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program)
 
@@ -176,7 +192,7 @@ c-tests: $(c_tests)
 
 fuzzers: $(fuzzers)
 
--include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua) $(idn)) \
+-include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua) $(idn) $(load) $(load_binding)) \
          $(addsuffix .d,$(c_tests) $(fuzzers))
 
 # Running --------------------------------------------------------------------
@@ -250,7 +266,7 @@ install: all
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$$(dirname "$$file")" && \
 	  cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" && \
 	  chmod 644 "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
-	cp $(module) $(idn_module) '$(DESTDIR)$(LIBDIR)/weft/'
+	cp $(module) $(load_module) $(idn_module) '$(DESTDIR)$(LIBDIR)/weft/'
 	cp bin/weft '$(DESTDIR)$(BINDIR)/weft'
 	chmod 755 '$(DESTDIR)$(LIBDIR)/weft/'*.so '$(DESTDIR)$(BINDIR)/weft'
 

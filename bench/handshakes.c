@@ -1,10 +1,10 @@
 /*
- * How fast a server opens connections: TCP, TLS, the WebSocket handshake, and
- * the end.
+ * How fast a server opens connections: TCP, TLS if asked for, the WebSocket
+ * handshake, and the end.
  *
  *     handshakes [OPTION]... PORT
  *
- *     --tls             wss, each with a full TLS handshake
+ *     --tls             wss, each with a full TLS handshake; else ws
  *     --resume          wss, each resumes a TLS session if it has one
  *     --at-once N       openings in progress (16)
  *     --seconds T       (3)          --warmup T      seconds not counted (1)
@@ -26,13 +26,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
-#include "client.h"
-#include "histogram.h"
+#include "base/list.h"
+#include "load/client.h"
+#include "load/histogram.h"
+#include "loop/poller.h"
 #include "meter.h"
-#include "process.h"
+#include "net/sock.h"
 #include "program.h"
 
 enum {
@@ -40,8 +40,12 @@ enum {
     PATIENCE = 10, /* seconds without an opening */
 };
 
+#define SECOND 1000000000
+#define PAUSE (SECOND / 20)
+
 struct plan {
-    struct client_target to;
+    struct weft_load_target to;
+    const char *host;
     bool resume;
     unsigned at_once;
     double seconds, warmup;
@@ -51,38 +55,44 @@ struct plan {
 
 /* A connection on its way, one after the other. */
 struct slot {
-    struct client client;
+    struct weft_watch watch;
+    struct weft_load_client client;
     uint16_t family; /* of its TLS sessions */
-    uint64_t begin;
+    int64_t begin;
 };
 
 enum phase { WARMING, MEASURING, DONE };
 
 struct run {
     const struct plan *plan;
-    int epoll;
+    struct weft_poller *poller;
+    struct weft_load_shared shared;
     enum phase phase;
-    uint64_t begin, last; /* when it began; when the last one was open */
+    int64_t begin, last; /* when it began; when the last one was open */
     uint64_t openings, resumed; /* the latter while measuring */
     const char *tls_version, *tls_cipher;
-    struct weft_random random;
     struct meter_sample from, to;
-    struct histogram latency;
+    struct weft_histogram latency;
 };
 
 static void
 begin(struct run *r, struct slot *s)
 {
     const struct plan *p = r->plan;
-    struct epoll_event event = { .events = EPOLLIN, .data.ptr = s };
-    const char *why;
+    char why[WEFT_LOAD_WHY];
 
-    s->begin = process_now();
-    if (client_begin(&s->client, &p->to, p->resume ? s->family : 0,
-                     &r->random, &why) < 0)
-        program_fail("%s:%u: %s", p->to.host, (unsigned)p->to.port, why);
-    if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, s->client.wire.fd, &event) < 0)
-        program_fail("epoll_ctl: %s", strerror(errno));
+    s->begin = weft_now();
+    if (!weft_load_client_begin(&s->client, &p->to, p->resume ? s->family : 0,
+                                &r->shared, why))
+        program_fail("%s: %s", p->to.host, why);
+    s->watch.fd = s->client.wire.fd;
+}
+
+static void
+end(struct run *r, struct slot *s)
+{
+    weft_poller_set(r->poller, &s->watch, 0);
+    weft_load_client_close(&s->client);
 }
 
 static void
@@ -103,39 +113,42 @@ look_at_tls(struct run *r, const struct slot *s)
 static void
 count(struct run *r, struct slot *s)
 {
-    uint64_t now = process_now();
+    int64_t now = weft_now();
 
     look_at_tls(r, s);
     r->openings++;
     r->last = now;
     if (r->phase == MEASURING)
-        histogram_add(&r->latency, now - s->begin);
+        weft_histogram_add(&r->latency, (uint64_t)(now - s->begin));
 }
 
 /* As far as it goes; and a connection that is open gives way to the next. */
 static void
 work(struct run *r, struct slot *s)
 {
-    const char *why;
-    int n;
+    char why[WEFT_LOAD_WHY];
+    enum weft_status rc;
 
-    while ((n = client_step(&s->client, MSG_DONTWAIT, &why)) == 1) {
+    while ((rc = weft_load_client_step(&s->client, why)) == WEFT_OK) {
         count(r, s);
-        client_close(&s->client);
+        end(r, s);
         begin(r, s);
     }
-    if (n < 0)
+    if (rc != WEFT_MORE)
         program_fail("%s", why);
+    if (weft_poller_set(r->poller, &s->watch,
+                        weft_load_client_wants(&s->client)) != WEFT_OK)
+        program_fail("cannot wait: %s", strerror(errno));
 }
 
 static void
 advance(struct run *r)
 {
     const struct plan *p = r->plan;
-    uint64_t now = process_now();
-    double seconds = (double)(now - r->begin) / 1e9;
+    int64_t now = weft_now();
+    double seconds = (double)(now - r->begin) / SECOND;
 
-    if (now > r->last && now - r->last > (uint64_t)PATIENCE * 1000000000)
+    if (now - r->last > (int64_t)PATIENCE * SECOND)
         program_fail("nothing opened for %d seconds", PATIENCE);
     if (seconds < p->warmup + (r->phase == MEASURING ? p->seconds : 0))
         return;
@@ -148,22 +161,22 @@ static void
 run(struct run *r)
 {
     static struct slot slots[MOST];
-    struct epoll_event events[MOST];
+    struct weft_ready ready[MOST];
 
-    r->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (r->epoll < 0)
-        program_fail("epoll_create1: %s", strerror(errno));
-    r->begin = r->last = process_now();
+    r->poller = weft_poller_new(false);
+    if (r->poller == NULL)
+        program_fail("cannot wait: %s", strerror(errno));
+    r->begin = r->last = weft_now();
     for (unsigned i = 0; i < r->plan->at_once; i++) {
         slots[i].family = (uint16_t)(i + 1);
         begin(r, &slots[i]);
         work(r, &slots[i]);
     }
     while (advance(r), r->phase != DONE) {
-        int n = epoll_wait(r->epoll, events, MOST, 50);
+        int n = weft_poller_wait(r->poller, PAUSE, ready, MOST);
 
         for (int i = 0; i < n; i++)
-            work(r, events[i].data.ptr);
+            work(r, WEFT_CONTAINER(ready[i].watch, struct slot, watch));
     }
 }
 
@@ -172,7 +185,7 @@ run(struct run *r)
 static double
 percentile(const struct run *r, double share)
 {
-    return (double)histogram_percentile(&r->latency, share) / 1e3;
+    return (double)weft_histogram_percentile(&r->latency, share) / 1e3;
 }
 
 /* In percent, of those that were counted. */
@@ -244,7 +257,7 @@ set_option(struct plan *p, bool *tls, int option, const char *value)
     case 'p':
         p->server = (pid_t)program_number("PID", value, 1, 1 << 30);
         break;
-    case 'h': p->to.host = value; break;
+    case 'h': p->host = value; break;
     case 'j': p->json = true; break;
     default:
         exit(2); /* getopt has said why */
@@ -254,7 +267,7 @@ set_option(struct plan *p, bool *tls, int option, const char *value)
 int
 main(int argc, char **argv)
 {
-    struct plan p = { .to.host = "127.0.0.1", .at_once = 16, .seconds = 3,
+    struct plan p = { .host = "127.0.0.1", .at_once = 16, .seconds = 3,
                       .warmup = 1 };
     static struct run r = { .tls_version = "", .tls_cipher = "" };
     struct meter_report use;
@@ -265,7 +278,7 @@ main(int argc, char **argv)
         set_option(&p, &tls, option, optarg);
     if (optind != argc - 1)
         program_fail("one PORT is needed");
-    p.to.port = (uint16_t)program_number("PORT", argv[optind], 1, 65535);
+    program_aim(&p.to, p.host, argv[optind]);
     if (tls)
         program_use_tls(&p.to);
     r.plan = &p;

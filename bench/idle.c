@@ -15,45 +15,71 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
-#include "message.h"
+#include "load/client.h"
+#include "load/load.h"
+#include "load/message.h"
+#include "loop/poller.h"
+#include "net/sock.h"
 #include "process.h"
 #include "program.h"
 #include "proto/frame.h"
 
-enum { SETTLE = 2 }; /* seconds */
+enum {
+    SETTLE = 2,    /* seconds */
+    PATIENCE = 10, /* seconds for each step */
+};
 
 /* What connections do. */
 struct plan {
-    struct client_target to;
+    struct weft_load_target to;
     unsigned count;
     bool echo; /* each has a message echoed first */
 };
 
 struct sample {
-    uint64_t time;
+    int64_t time;
     double rss, cpu;
 };
 
 static struct sample
 look(pid_t pid)
 {
-    struct sample s = { process_now(), process_rss(pid), process_cpu(pid) };
+    struct sample s = { weft_now(), process_rss(pid), process_cpu(pid) };
 
     if (s.rss < 0 || s.cpu < 0)
         program_fail("no process %ld", (long)pid);
     return s;
 }
 
+static void
+await(const struct weft_wire *w, uint8_t wanted)
+{
+    struct pollfd p = { w->fd, wanted == WEFT_READABLE ? POLLIN : POLLOUT, 0 };
+
+    if (poll(&p, 1, PATIENCE * 1000) == 0)
+        program_fail("nothing came for %d seconds", PATIENCE);
+}
+
+static void
+fail_wire(const char *what, const struct weft_wire *w, long n)
+{
+    char text[WEFT_TLS_WHY] = "closed";
+
+    if (n < 0)
+        weft_wire_explain(w, n, text, sizeof(text));
+    program_fail("%s: %s", what, text);
+}
+
 /* Reads a frame and forgets it, but that it is a whole message. */
 static void
-read_echo(struct wire *w)
+read_echo(struct weft_wire *w)
 {
     uint8_t bytes[16384];
     enum weft_status rc = WEFT_MORE;
@@ -61,10 +87,14 @@ read_echo(struct wire *w)
     size_t len = 0, head;
 
     while (rc == WEFT_MORE || len < head + f.len) {
-        long n = wire_receive(w, bytes + len, sizeof(bytes) - len, 0);
+        long n = weft_wire_receive(w, bytes + len, sizeof(bytes) - len);
 
+        if (n == -EAGAIN) {
+            await(w, WEFT_READABLE);
+            continue;
+        }
         if (n <= 0)
-            program_fail("no echo: %s", n < 0 ? wire_why(w, n) : "closed");
+            fail_wire("no echo", w, n);
         len += (size_t)n;
         rc = weft_frame_read(&f, bytes, len, &head);
         if (rc < 0 || (rc == WEFT_OK && (!f.fin || f.opcode >= WEFT_CLOSE
@@ -74,57 +104,76 @@ read_echo(struct wire *w)
 }
 
 /* A server's connections agree alike: the message is made for the first. */
-static void
-have_echoed(struct wire *w, const struct weft_deflate_agreed *agreed,
+static size_t
+write_frame(uint8_t *to, const struct weft_deflate_agreed *agreed,
             struct weft_random *random)
 {
-    static struct message message;
-    uint8_t frame[16384];
-    size_t len, at = 0;
+    static struct weft_load_message message;
+    enum weft_status rc = WEFT_OK;
 
     if (message.payload == NULL)
-        message_init(&message, MESSAGE_RECORDS, 4096, agreed);
-    len = message_frame_len(&message);
-    message_frame(&message, random, frame);
-    while (at < len) {
-        long n = wire_send(w, frame + at, len - at, 0);
+        rc = weft_load_message_init(&message, WEFT_LOAD_RECORDS, 4096, agreed);
+    if (rc == WEFT_OK)
+        rc = weft_load_message_frame(&message, random, to);
+    if (rc != WEFT_OK)
+        program_fail("%s", weft_status_text(rc));
+    return weft_load_message_frame_len(&message);
+}
 
-        if (n < 0)
-            program_fail("send: %s", wire_why(w, n));
-        at += (size_t)n;
+static void
+have_echoed(struct weft_wire *w, const struct weft_deflate_agreed *agreed,
+            struct weft_random *random)
+{
+    uint8_t frame[16384];
+    size_t len = write_frame(frame, agreed, random), at = 0;
+
+    while (at < len || weft_wire_owes(w)) {
+        long n = weft_wire_send(w, frame + at, len - at);
+
+        if (n == -EAGAIN)
+            await(w, WEFT_WRITABLE);
+        else if (n < 0)
+            fail_wire("cannot send", w, n);
+        else
+            at += (size_t)n;
     }
     read_echo(w);
 }
 
 /* Opened and forgotten: they stay until this process ends. */
 static void
-open_some(const struct plan *p, unsigned count, struct weft_random *random)
+open_some(const struct plan *p, unsigned count, struct weft_load_shared *shared)
 {
-    struct client c;
-    const char *why;
+    struct weft_load_client c;
+    char why[WEFT_LOAD_WHY];
 
     for (unsigned i = 0; i < count; i++) {
-        if (client_open(&c, &p->to, random, &why) < 0)
+        enum weft_status rc = WEFT_E_CLOSED;
+
+        if (weft_load_client_begin(&c, &p->to, 0, shared, why))
+            while ((rc = weft_load_client_step(&c, why)) == WEFT_MORE)
+                await(&c.wire, weft_load_client_wants(&c));
+        if (rc != WEFT_OK)
             program_fail("connection %u: %s", i + 1, why);
         if (p->echo)
-            have_echoed(&c.wire, &c.agreed, random);
+            have_echoed(&c.wire, &c.agreed, &shared->random);
     }
 }
 
 static void
 measure(const struct plan *p, pid_t pid, bool json)
 {
-    static struct weft_random random;
+    static struct weft_load_shared shared;
     struct sample few, opened, many;
     unsigned count = p->count, others = count - count / 10;
-    uint64_t begin;
+    int64_t begin;
     double each, rate, cpu;
 
-    open_some(p, count / 10, &random);
+    open_some(p, count / 10, &shared);
     sleep(SETTLE);
     few = look(pid);
-    begin = process_now();
-    open_some(p, others, &random);
+    begin = weft_now();
+    open_some(p, others, &shared);
     opened = look(pid);
     sleep(SETTLE);
     many = look(pid);
@@ -151,7 +200,7 @@ main(int argc, char **argv)
         { "json", no_argument, NULL, 'j' },
         { 0 },
     };
-    struct plan p = { .to.host = "127.0.0.1", .count = 5000 };
+    struct plan p = { .count = 5000 };
     bool json = false;
     int option;
 
@@ -173,8 +222,8 @@ main(int argc, char **argv)
         program_fail("PORT and PID are needed");
     if (p.to.raw && (p.to.tls != NULL || p.to.deflate.on || p.echo))
         program_fail("--raw goes without the others");
-    p.to.port = (uint16_t)program_number("PORT", argv[optind], 1, 65535);
-    if (process_allow_descriptors(p.count) < 0)
+    program_aim(&p.to, "127.0.0.1", argv[optind]);
+    if (weft_load_allow(p.count) < 0)
         program_fail("%u descriptors: %s", p.count, strerror(errno));
     measure(&p, (pid_t)program_number("PID", argv[optind + 1], 1, 1 << 30),
             json);

@@ -6,13 +6,14 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "net/sock.h"
 #include "process.h"
 
 struct meter_sample
 meter_look(pid_t server, uint64_t count)
 {
     return (struct meter_sample){
-        .time = process_now(), .count = count,
+        .time = weft_now(), .count = count,
         .load_cpu = process_cpu(getpid()),
         .server_cpu = server > 0 ? process_cpu(server) : -1,
         .busy = process_machine_busy(),

@@ -9,7 +9,8 @@
 
 /* One moment. */
 struct meter_sample {
-    uint64_t time, count;
+    int64_t time;
+    uint64_t count;
     double load_cpu, server_cpu, busy; /* seconds so far; < 0: unknown */
 };
 

@@ -6,24 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-
-static uint64_t
-nanoseconds(const struct timespec *t)
-{
-    return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
-}
-
-uint64_t
-process_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return nanoseconds(&t);
-}
 
 double
 process_cpu(pid_t pid)
@@ -33,7 +17,7 @@ process_cpu(pid_t pid)
 
     if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
         return -1;
-    return (double)nanoseconds(&t) / 1e9;
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* Behind `name`, the rest of the first line of a file that begins with it, kept
@@ -79,20 +63,4 @@ process_machine_busy(void)
             ticks += t;
     }
     return ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
-int
-process_allow_descriptors(unsigned count)
-{
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)count + 64; /* the standard ones, epoll, ... */
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return -1;
-    if (limit.rlim_cur >= wanted)
-        return 0;
-    limit.rlim_cur = wanted;
-    if (limit.rlim_max < wanted)
-        limit.rlim_max = wanted; /* which takes root */
-    return setrlimit(RLIMIT_NOFILE, &limit);
 }

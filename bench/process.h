@@ -4,11 +4,7 @@
 #ifndef BENCH_PROCESS_H
 #define BENCH_PROCESS_H
 
-#include <stdint.h>
 #include <sys/types.h>
-
-/* Nanoseconds on a clock that only goes forward. */
-uint64_t process_now(void);
 
 /* Seconds of CPU that a process has used, in all its threads, in user space
  * and in the kernel; negative when there is no such process. */
@@ -20,8 +16,5 @@ double process_rss(pid_t pid);
 /* Seconds that all of the machine's cores together were not idle, to a
  * hundredth. */
 double process_machine_busy(void);
-
-/* Raises the limit on open descriptors so that `count` fit: 0, or -1. */
-int process_allow_descriptors(unsigned count);
 
 #endif

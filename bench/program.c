@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/deflate.h"
 
@@ -36,26 +37,35 @@ program_number(const char *name, const char *text, double least, double most)
 }
 
 void
-program_use_tls(struct client_target *to)
+program_aim(struct weft_load_target *to, const char *host, const char *port)
 {
-    const char *why;
+    static char field[WEFT_ADDR_TEXT + 8];
+    uint16_t number = (uint16_t)program_number("PORT", port, 1, 65535);
 
-    to->tls = client_tls(&why);
+    if (!weft_addr_parse(&to->to, host, number))
+        program_fail("%s is not a numeric address", host);
+    snprintf(field, sizeof(field), strchr(host, ':') != NULL ? "[%s]:%u"
+                                                             : "%s:%u",
+             host, (unsigned)number);
+    to->host = field;
+    to->name = host;
+    to->path = "/";
+}
+
+void
+program_use_tls(struct weft_load_target *to)
+{
+    char why[WEFT_LOAD_WHY];
+
+    to->tls = weft_load_tls(false, NULL, why);
     if (to->tls == NULL)
         program_fail("%s", why);
 }
 
 void
-program_use_deflate(struct client_target *to)
+program_use_deflate(struct weft_load_target *to)
 {
     if (!weft_deflate_available())
         program_fail("built without zlib");
-    to->deflate = (struct weft_deflate_options){
-        .on = true,
-        .server_max_window_bits = 15,
-        .client_max_window_bits = 15,
-        .window_bits = 15,
-        .level = -1,
-        .mem_level = 8,
-    };
+    to->deflate = weft_load_deflate();
 }

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "client.h"
+#include "load/client.h"
 
 /* Prints the program's name and the sentence to standard error, and exits with
  * 1: a figure of a run with faults is none. */
@@ -17,10 +17,16 @@ void program_fail(const char *format, ...)
 double program_number(const char *name, const char *text, double least,
                       double most);
 
-/* Makes the target one with TLS, or program_fail(). */
-void program_use_tls(struct client_target *to);
+/* A target at a numeric address and the port in an argument, or
+ * program_fail(). */
+void program_aim(struct weft_load_target *to, const char *host,
+                 const char *port);
+
+/* Makes the target one with TLS, whatever the certificate, or
+ * program_fail(). */
+void program_use_tls(struct weft_load_target *to);
 
 /* Makes the target one that has to compress, or program_fail(). */
-void program_use_deflate(struct client_target *to);
+void program_use_deflate(struct weft_load_target *to);
 
 #endif

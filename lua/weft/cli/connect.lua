@@ -1,5 +1,6 @@
 --- `weft connect`: lines of stdin out, messages in.  Internal.
 
+local common = require "weft.cli.common"
 local core = require "weft.core"
 local lines = require "weft.cli.lines"
 local terminal = require "weft.cli.terminal"
@@ -64,10 +65,6 @@ local function user(text)
   return name ~= "" and { name = name, password = password } or nil
 end
 
-local function whole(text)
-  return text:find("^%d+$") and math.tointeger(tonumber(text)) or nil
-end
-
 connect.arguments = 1
 connect.expected = "one URL"
 connect.options = {
@@ -76,7 +73,8 @@ connect.options = {
   ["--binary"] = { key = "binary" },
   ["--no-compression"] = { key = "plain" },
   ["--user"] = { key = "user", value = user, expected = "NAME or NAME:PASSWORD" },
-  ["--redirects"] = { key = "redirects", value = whole, expected = "a number" },
+  ["--redirects"] = { key = "redirects", value = common.whole(0, math.maxinteger),
+                    expected = "a number" },
   ["--proxy"] = { key = "proxy", value = proxy, expected = "a URL or off" },
   ["--unix"] = { key = "unix", value = some, expected = "a path" },
   ["-v"] = { key = "verbose" },
@@ -86,10 +84,8 @@ connect.options = {
   ["--key"] = { key = "key", value = some, expected = "a file" },
 }
 
--- One line, in which whoever is quoted cannot change the state of a terminal.
 local function complain(...)
-  local line = terminal.harmless(table.concat { "weft connect: ", ... })
-  io.stderr:write((line:gsub("\n", "\\n")), "\n")
+  common.complain("weft connect", ...)
 end
 
 -- Headers as weft.connect takes them; two of them have options of their own.
@@ -191,19 +187,6 @@ local function send_lines(talk)
   end
 end
 
--- Calls weft.connect; or raises as it does, but for a mistake: nil and the words.
-local function call_connect(talk, url, request)
-  local results = table.pack(pcall(talk.weft.connect, url, request))
-  if results[1] then
-    return true, table.unpack(results, 2, results.n)
-  end
-  local mistake = tostring(results[2]):match("^weft%.connect: (.*)$")
-  if not mistake then
-    error(results[2], 0)
-  end
-  return nil, mistake
-end
-
 local function complain_of_misuse(mistake)
   complain(mistake, " (see weft connect --help)")
 end
@@ -214,7 +197,7 @@ local function open(talk, url, request)
     io.stderr:write(text)
   end
   local from = talk.weft.now()
-  local called, ws, message, code, response = call_connect(talk, url, request)
+  local called, ws, message, code, response = common.connect(talk.weft, url, request)
   if not called then
     complain_of_misuse(words(ws))
     return 2
@@ -273,8 +256,6 @@ local function watch(talk, main)
   end
 end
 
-local signal_status = { SIGINT = 130, SIGTERM = 143 }
-
 --- Talks until either side closes.
 ---@param weft weft
 ---@param options table
@@ -283,7 +264,7 @@ local signal_status = { SIGINT = 130, SIGTERM = 143 }
 function connect.run(weft, options, url)
   local asked, request, mistake = pcall(request_options, options)
   if not asked and tostring(request):find("interrupted!", 1, true) then
-    return signal_status.SIGINT -- instead of a password
+    return common.signal_status.SIGINT -- instead of a password
   end
   assert(asked, request)
   if not request then
@@ -301,7 +282,7 @@ function connect.run(weft, options, url)
   end
   core.signals_end(weft.loop)
   if talk.signal then
-    return signal_status[talk.signal]
+    return common.signal_status[talk.signal]
   end
   assert(ended, status)
   return status

@@ -1,5 +1,6 @@
 --- `weft echo`: an echo server.  Internal.
 
+local common = require "weft.cli.common"
 local words = require "weft.cli.words"
 
 local echo = {}
@@ -27,13 +28,6 @@ local function text(value)
   return value ~= "" and value or nil
 end
 
-local function whole(low, high)
-  return function(value)
-    local number = value:find("^%d+$") and math.tointeger(tonumber(value))
-    return number and number >= low and number <= high and number or nil
-  end
-end
-
 local function interval(value)
   local number = tonumber(value)
   if value == "off" then
@@ -46,11 +40,11 @@ echo.arguments = 0
 echo.expected = "no arguments"
 echo.options = {
   ["--host"] = { key = "host", value = text, expected = "an address" },
-  ["--port"] = { key = "port", value = whole(0, 65535), expected = "a port" },
+  ["--port"] = { key = "port", value = common.whole(0, 65535), expected = "a port" },
   ["--unix"] = { key = "unix", value = text, expected = "a path" },
-  ["--max-message"] = { key = "max_message", value = whole(1, math.maxinteger),
+  ["--max-message"] = { key = "max_message", value = common.whole(1, math.maxinteger),
                         expected = "bytes" },
-  ["--max-fragments"] = { key = "max_fragments", value = whole(1, math.maxinteger),
+  ["--max-fragments"] = { key = "max_fragments", value = common.whole(1, math.maxinteger),
                           expected = "a number" },
   ["--ping-interval"] = { key = "ping_interval", value = interval,
                           expected = "seconds or off" },

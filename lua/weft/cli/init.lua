@@ -7,6 +7,7 @@ usage: weft COMMAND [OPTION]...
 
   weft echo             an echo server
   weft connect URL      lines of stdin out, messages in; a prompt at a terminal
+  weft bench URL        load an echo server: messages a second, latency
   weft COMMAND --help   the options of a command
   weft help             this page
   weft --version
@@ -15,8 +16,9 @@ usage: weft COMMAND [OPTION]...
 local commands = {
   echo = "weft.cli.echo",
   connect = "weft.cli.connect",
+  bench = "weft.cli.bench",
 }
-local later = { serve = true, bench = true }
+local later = { serve = true }
 
 -- What is wrong with a command line: on stderr, exit status 2.
 local function misuse(name, message)

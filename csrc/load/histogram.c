@@ -1,30 +1,30 @@
 /*
  * Reading a histogram of latencies.  It must not know what was timed.
  */
-#include "histogram.h"
+#include "load/histogram.h"
 
 /* The middle of what the bucket counts. */
 static uint64_t
 middle(unsigned bucket)
 {
-    unsigned low = 1u << HISTOGRAM_BITS, shift;
+    unsigned low = 1u << WEFT_HISTOGRAM_BITS, shift;
 
     if (bucket < low)
         return bucket;
-    shift = (bucket >> HISTOGRAM_BITS) - 1;
+    shift = (bucket >> WEFT_HISTOGRAM_BITS) - 1;
     return ((uint64_t)(low + (bucket & (low - 1))) << shift)
            + ((uint64_t)1 << shift) / 2;
 }
 
 uint64_t
-histogram_percentile(const struct histogram *h, double share)
+weft_histogram_percentile(const struct weft_histogram *h, double share)
 {
     uint64_t seen = 0, wanted = (uint64_t)((double)h->total * share);
 
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+    for (unsigned i = 0; i < WEFT_HISTOGRAM_BUCKETS; i++) {
         seen += h->counts[i];
         if (h->counts[i] > 0 && seen >= wanted)
-            return middle(i);
+            return middle(i) < h->max ? middle(i) : h->max;
     }
     return 0;
 }
