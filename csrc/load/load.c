@@ -173,12 +173,12 @@ static bool
 is_over(const struct weft_load *l, int64_t now)
 {
     const struct weft_load_plan *p = &l->plan;
-    double seconds = (double)(now - l->ready) / SECOND;
+    bool warming = l->phase == WEFT_LOAD_WARMING;
+    int64_t since = warming ? l->ready : l->from.time;
 
     if (p->messages > 0)
-        return l->phase == WEFT_LOAD_WARMING || l->completed == p->messages;
-    return seconds >= p->warmup
-                      + (l->phase == WEFT_LOAD_MEASURING ? p->seconds : 0);
+        return warming || l->completed == p->messages;
+    return (double)(now - since) / SECOND >= (warming ? p->warmup : p->seconds);
 }
 
 static void
@@ -273,7 +273,7 @@ weft_load_step(struct weft_load *l, double seconds)
 {
     enum weft_load_phase phase = l->phase;
     int64_t now = weft_now(), end = now + (int64_t)(seconds * SECOND);
-    bool goes = !l->failed && begin(l);
+    bool goes = !l->failed && phase != WEFT_LOAD_DONE && begin(l);
 
     while (goes && advance(l, now) && l->phase == phase && now < end) {
         goes = turn(l, end - now < PAUSE ? end - now : PAUSE);

@@ -72,6 +72,7 @@ bench.options = {
 
 local AT_ONCE = 64 -- connections on their way
 local SLICE = 0.25 -- seconds between two looks at the clock and for signals
+local FAREWELL = 0.25 -- seconds for the closing handshake of the first one
 local MOST = 1 << 30 -- bytes outstanding on a connection
 
 local function complain(...)
@@ -127,11 +128,11 @@ local function reach(state, url)
     return nil, 1
   elseif o.compression and (ws.extensions or "") == "" then
     complain("the server does not agree to compress")
-    ws:close(1000, "", 1)
+    ws:close(1000, "", FAREWELL)
     return nil, 1
   end
   local plan = plan_for(state, ws, url)
-  ws:close(1000, "", 1)
+  ws:close(1000, "", FAREWELL)
   return plan
 end
 
