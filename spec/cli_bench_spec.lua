@@ -247,7 +247,7 @@ describe("weft bench fails in a sentence", function()
       end })
     end
     check_fails(t, refusing(0), nil, "handshake refused: 503 Service Unavailable")
-    check_fails(t, refusing(2), { "-c", "2" }, "connection 2 of 2", "handshake refused: 503 Service Unavailable")
+    check_fails(t, refusing(2), { "-c", "2" }, " of 2: handshake refused: 503 Service Unavailable")
   end, 25))
 
   it("when the server does not answer the handshake", case(function(t)
@@ -379,4 +379,51 @@ describe("the command line of weft bench", function()
               "--ca", "--json", "--warmup", "--timeout")
     check_has((command.start(t.weft, { "help" }):wait()), "weft bench URL")
   end, 25))
+end)
+
+describe("the module weft.load", function()
+  local load = require "weft.load"
+
+  --- A plan for where somebody listens, and nobody answers while it is turned.
+  local function plan_for(t, changes)
+    local plan = {
+      address = "127.0.0.1", port = select(2, t:listen()), host = "127.0.0.1", host_header = "127.0.0.1",
+      target = "/", connections = 3, depth = 2, at_once = 2, size = 64, seconds = 1, warmup = 1, patience = 10,
+    }
+    for name, value in pairs(changes or {}) do
+      plan[name] = value
+    end
+    return plan
+  end
+
+  it("can be left at any time", case(function(t)
+    for _, tls in ipairs { false, true } do
+      local run = assert(load.new(plan_for(t, { tls = tls })))
+      assert.equal("opening", run:step(0.01))
+      assert.same({ "opening", 0, 0 }, { run:report().phase, run:report().opened, run:report().echoes })
+      run:close()
+      run:close()
+      assert.has_error(function() run:step(0) end, "the run is closed")
+      assert.has_error(function() run:report() end, "the run is closed")
+      do
+        local left <close> = assert(load.new(plan_for(t, { tls = tls })))
+        left:step(0.01)
+      end
+      assert(load.new(plan_for(t, { tls = tls }))):step(0.01)
+      collectgarbage()
+    end
+  end))
+
+  it("raises for a plan that is none, and leaves nothing behind", case(function(t)
+    for name, value in pairs {
+      address = "localhost", port = 0, host = 1, target = false, connections = 0, depth = 4097, at_once = 0,
+      size = -1, seconds = 0 / 0, warmup = "soon", patience = -1, headers = 1,
+    } do
+      assert.has_error(function() load.new(plan_for(t, { [name] = value })) end)
+    end
+    assert.has_error(load.new)
+    local run, message = load.new(plan_for(t, { tls = true, verify = true, ca = certificates.missing }))
+    assert.is_nil(run)
+    check_has(message, certificates.missing)
+  end))
 end)

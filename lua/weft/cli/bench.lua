@@ -147,7 +147,8 @@ local function show(state)
     local rate = at > seen.at and (r.total - seen.total) / (at - seen.at) or 0
     text = ("%s messages/s"):format(figures.count(rate))
     if r.phase == "measuring" then
-      text = ("%.1f s of %g: %s, p99 %s"):format(r.seconds, state.options.seconds, text, figures.time(r.p99))
+      text = ("%.1f s of %g: %s%s"):format(r.seconds, state.options.seconds, text,
+        r.echoes > 0 and ", p99 " .. figures.time(r.p99) or "")
     else
       text = r.phase .. ": " .. text
     end
@@ -202,7 +203,7 @@ end
 -- Measures; the exit status.
 local function measure(state, load, url)
   local plan, status = reach(state, url)
-  if not plan then
+  if not plan or state.signal then
     return status
   end
   local room, why = load.allow(plan.connections)
@@ -220,7 +221,7 @@ local function measure(state, load, url)
   local ended, fault = turn(state)
   clear(state)
   if not ended then
-    complain(fault)
+    complain(words(fault))
     status = 1
   else
     status = report(state, plan)
