@@ -5,14 +5,15 @@
 //
 // With CERT and KEY in the environment, names of PEM files: over TLS.  With
 // DEFLATE: compressed; "sliding" as ws does it by itself, "alone" without
-// context takeover.
+// context takeover.  With MODE=broadcast: what a member says goes to all, itself
+// included.
 "use strict";
 
 const fs = require("fs");
 const https = require("https");
-const { WebSocketServer } = require("ws");
+const { WebSocket, WebSocketServer } = require("ws");
 
-const { CERT, KEY, DEFLATE } = process.env;
+const { CERT, KEY, DEFLATE, MODE } = process.env;
 const compression = {
   sliding: true,
   alone: { serverNoContextTakeover: true, clientNoContextTakeover: true },
@@ -32,7 +33,20 @@ const server = new WebSocketServer({
   maxPayload: 16 * 1024 * 1024,
 });
 
+function broadcast(data, isBinary) {
+  for (const member of server.clients) {
+    if (member.readyState === WebSocket.OPEN) {
+      member.send(data, { binary: isBinary });
+    }
+  }
+}
+
 server.on("connection", (ws) => {
   ws.on("error", () => {});
-  ws.on("message", (data, isBinary) => ws.send(data, { binary: isBinary }));
+  ws.on(
+    "message",
+    MODE === "broadcast"
+      ? broadcast
+      : (data, isBinary) => ws.send(data, { binary: isBinary }),
+  );
 });
