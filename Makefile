@@ -79,7 +79,7 @@ c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
 .PHONY: all help deps demo test test-gc lint asan fuzz interop conformance \
-        conformance-full bench bench-callgrind install clean c-tests fuzzers \
+        conformance-full bench bench-docs bench-callgrind install clean c-tests fuzzers \
         benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -99,7 +99,8 @@ help:
 	@echo 'make interop      Node, Python, Chromium, openssl, nginx, proxies (SKIP=chromium)'
 	@echo 'make conformance  the Autobahn suite, ws and wss (GROUPS="1.* 2.*" ROLE=server)'
 	@echo 'make conformance-full  all 517 cases a role, compression included (an hour)'
-	@echo 'make bench        echo servers side by side (SCENARIOS="ws wss deflate", PEERS=)'
+	@echo 'make bench        weft beside other servers (SCENARIOS="ws wss deflate broadcast check" PEERS=)'
+	@echo 'make bench-docs   what make bench measured last, as docs/performance.md and its plot'
 	@echo 'make bench-callgrind  instructions per echoed message'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean'
@@ -250,9 +251,14 @@ conformance-full: deps
 	$(again) all
 	@spec/conformance/run "$(ROLE)" full
 
+# A peer that cannot be had is named in the report, and the others run.
 bench: deps
+	@.ci/deps bench || echo 'some peers will be missing'
 	$(again) all benches
 	@bench/run
+
+bench-docs:
+	@$(LUA) bench/report.lua $(BUILD)/bench/results docs/performance.md
 
 bench-callgrind: deps
 	$(again) all benches
