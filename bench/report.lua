@@ -38,7 +38,11 @@ local function replace(document, text)
 end
 
 local path, document = arg[1], arg[2]
-local measured = results.read(assert(path, "which results?"))
+if not path or not read_file(path) then
+  io.stderr:write("bench/report.lua: no results yet: make bench\n")
+  os.exit(1)
+end
+local measured = results.read(path)
 if not document then
   io.write(markdown(measured))
   return

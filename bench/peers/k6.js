@@ -1,9 +1,11 @@
 // The load of another program, k6: connections to an echo server, each with one
-// message outstanding.  The last line on standard output is a JSON object.
+// message outstanding.  Says "begin" when it is warm and "end" when the time is
+// over, each with the number of echoes so far.
 //
-//   k6 run --quiet -e PORT=... k6.js
+//   k6 run --quiet k6.js
 //
-// In the environment: CONNECTIONS, SIZE in bytes, DURATION and WARMUP in seconds.
+// In the environment: PORT, CONNECTIONS, SIZE in bytes, DURATION and WARMUP in
+// seconds.
 import { WebSocket } from "k6/websockets";
 
 export const options = { vus: 1, iterations: 1 };
@@ -13,13 +15,14 @@ const message = "x".repeat(Number(__ENV.SIZE));
 const begin = Date.now() + Number(__ENV.WARMUP) * 1000;
 const end = begin + Number(__ENV.DURATION) * 1000;
 
-let all = 0;
-let counted = 0;
-let open = connections;
+const said = {};
+let echoes = 0;
 
-function tell() {
-  const rate = counted / Number(__ENV.DURATION);
-  console.log(JSON.stringify({ echoes: all, rate }));
+function say(what) {
+  if (!said[what]) {
+    said[what] = true;
+    console.log(`${what} ${echoes}`);
+  }
 }
 
 function connect() {
@@ -27,18 +30,15 @@ function connect() {
   ws.onopen = () => ws.send(message);
   ws.onmessage = () => {
     const now = Date.now();
-    all += 1;
-    counted += now >= begin && now < end;
+    echoes += 1;
+    if (now >= begin) {
+      say("begin");
+    }
     if (now < end) {
       ws.send(message);
     } else {
+      say("end");
       ws.close();
-    }
-  };
-  ws.onclose = () => {
-    open -= 1;
-    if (open === 0) {
-      tell();
     }
   };
 }

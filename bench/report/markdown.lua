@@ -33,8 +33,9 @@ end
 local echo = { many = "echoes", one = "echo", cpu = "%.2f", latency = { "p50", "p99", "p999" } }
 local delivery = { many = "deliveries", one = "delivery", cpu = "%.3f", latency = echo.latency,
                    means = "Latency is from a message's sending to its last delivery." }
-local opening = { many = "openings", one = "opening", cpu = "%.1f", latency = { "p50", "p99" } }
-local titles = { p50 = "p50 us", p99 = "p99 us", p999 = "p99.9 us" }
+local opening = { many = "openings", one = "opening", cpu = "%.1f",
+                  latency = { "p50", "p99", "resumed" } }
+local titles = { resumed = "resumed %", p50 = "p50 us", p99 = "p99 us", p999 = "p99.9 us" }
 
 local function counts(scenario)
   local what = scenario.what
@@ -114,21 +115,25 @@ local function print_limits(scenario)
   end
 end
 
--- What each server has agreed on and how far it compresses.
+-- What the servers have agreed on over TLS; and how far each compresses.
 local function print_agreements(scenario)
-  local tls = results.all(scenario, "tls")
-  if tls ~= "" then
-    say("Agreed on: %s%s.\n", tls,
-        scenario.what.openings and ("; resumed: %.0f %% at least"):format(
-          select(2, spread({ rounds = scenario.servers[1].rounds }, key "resumed")) or 0) or "")
-  end
+  local ciphers, names = {}, {}
   for _, server in ipairs(scenario.servers) do
     local _, round = next(server.rounds)
+    local tls = round and round.tls or " "
+    if tls ~= " " and not names[tls] then
+      ciphers[#ciphers + 1], names[tls] = tls, {}
+    end
+    table.insert(names[tls] or {}, server.name)
     if round and (round.deflate or " ") ~= " " then
-      say("- %s: %s of %d B in the frames' %d; %s", server.name, "echoes", round.size,
-          round.carried, round.deflate)
+      say("- %s: %d B of echoes in the frames' %d; %s", server.name, round.size, round.carried,
+          round.deflate)
     end
   end
+  for _, tls in ipairs(ciphers) do
+    say("- %s: %s", tls, table.concat(names[tls], ", "))
+  end
+  say ""
 end
 
 -- Each round's figure, in the order of rounds.
@@ -149,7 +154,7 @@ end
 
 local function print_rounds(scenario)
   local unit = counts(scenario)
-  say("<details><summary>Every round</summary>\n")
+  say("<details><summary>Every round of %s</summary>\n", scenario.name)
   header { "server", "round", unit.many .. "/s", "server CPU us/" .. unit.one, "p99 us",
            "load CPU %", "others CPU %" }
   for _, server in ipairs(scenario.servers) do
@@ -189,7 +194,6 @@ local function print_scenario(scenario)
   print_rates(scenario)
   print_limits(scenario)
   print_agreements(scenario)
-  say ""
   print_events(scenario)
   print_rounds(scenario)
 end

@@ -81,9 +81,11 @@ end
 -- In order: scenarios with their servers with their rounds; versions; notes.
 function results.read(path)
   local measured = { scenarios = {}, versions = {}, notes = {} }
-  for line in io.lines(path) do
+  local file = assert(io.open(path))
+  for line in file:lines() do
     read_line(measured, line)
   end
+  file:close()
   return measured
 end
 
@@ -129,21 +131,6 @@ function results.server(scenario, name)
   end
 end
 
--- What the rounds have under a key, in words; servers may differ.
-function results.all(scenario, key)
-  local seen, words = {}, {}
-  for _, server in ipairs(scenario.servers) do
-    for _, round in pairs(server.rounds) do
-      local value = round[key]
-      if value and value ~= " " and not seen[value] then
-        seen[value] = true
-        words[#words + 1] = value
-      end
-    end
-  end
-  return table.concat(words, " or ")
-end
-
 local function size(bytes)
   for _, unit in ipairs { "B", "KiB" } do
     if bytes < 1024 then
@@ -161,9 +148,8 @@ function results.describe(scenario)
     return ("%d connections that say nothing%s"):format(
       what.connections, what.echoed == 1 and ", after an echo of 4 KiB" or "")
   elseif what.openings then
-    local tls = results.all(scenario, "tls") ~= ""
     return ("connections that open and end, %s, %d at once"):format(
-      tls and "TLS " .. what.handshake or "without TLS", what.at_once)
+      what.tls ~= " " and "TLS " .. what.handshake or "without TLS", what.at_once)
   elseif what.broadcast == 1 then
     return ("%s %s to each of %d members, %d outstanding"):format(
       size(what.size), what.kind, what.connections, what.depth)
