@@ -198,6 +198,43 @@ local function print_scenario(scenario)
   print_rounds(scenario)
 end
 
+-- For each scenario what one of weft's servers does, to what the others do.
+local function print_short_of(scenario, ours, others)
+  local cells = { scenario.name .. (ours.name == "weft" and "" or ", " .. ours.name) }
+  for _, name in ipairs(others) do
+    local server = results.server(scenario, name)
+    local rate = server and spread(server, ratio(ours, "rate"))
+    local cpu = server and spread(server, ratio(ours, "server_us", true))
+    cells[#cells + 1] = rate and cpu and ("%.2f / %.2f"):format(rate, cpu) or ""
+  end
+  row(cells)
+end
+
+local function print_short(scenarios)
+  local others, seen, columns = {}, {}, { "weft to" }
+  for _, scenario in ipairs(scenarios) do
+    for _, server in ipairs(scenario.what.bytes and {} or scenario.servers) do
+      if not seen[server.name] and not server.name:find("^weft") then
+        seen[server.name] = true
+        others[#others + 1] = server.name
+      end
+    end
+  end
+  say("### In short: weft to each of the others\n")
+  say("What each does in a second / in a second of the server's CPU time, as a ratio: above 1 " ..
+      "where weft does more.\n")
+  table.move(others, 1, #others, 2, columns)
+  header(columns)
+  for _, scenario in ipairs(scenarios) do
+    for _, server in ipairs(scenario.what.bytes and {} or scenario.servers) do
+      if server.name:find("^weft") then
+        print_short_of(scenario, server, others)
+      end
+    end
+  end
+  say ""
+end
+
 -- The same servers under two loads, one of which is not ours.
 local function print_check(scenarios)
   if #scenarios == 0 then
@@ -267,15 +304,15 @@ local function print_versions(measured)
 end
 
 return function(measured)
-  local checks = {}
+  local scenarios, checks = {}, {}
+  for _, scenario in ipairs(measured.scenarios) do
+    table.insert(scenario.name:find("^check%-") and checks or scenarios, scenario)
+  end
   lines = {}
   print_plan(measured)
-  for _, scenario in ipairs(measured.scenarios) do
-    if scenario.name:find("^check%-") then
-      checks[#checks + 1] = scenario
-    else
-      print_scenario(scenario)
-    end
+  print_short(scenarios)
+  for _, scenario in ipairs(scenarios) do
+    print_scenario(scenario)
   end
   print_check(checks)
   print_versions(measured)

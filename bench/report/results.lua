@@ -154,8 +154,9 @@ function results.describe(scenario)
     return ("%s %s to each of %d members, %d outstanding"):format(
       size(what.size), what.kind, what.connections, what.depth)
   end
-  return ("%s %s, %d connection%s, %d outstanding"):format(
-    size(what.size), what.kind, what.connections, what.connections == 1 and "" or "s", what.depth)
+  return ("%s %s, %d connection%s, %d outstanding%s"):format(
+    size(what.size), what.kind, what.connections, what.connections == 1 and "" or "s", what.depth,
+    (what.tls or " ") ~= " " and ", TLS" or (what.deflate or "") ~= "" and ", compressed" or "")
 end
 
 return results
