@@ -5,7 +5,7 @@
 #include "lua/collector.h"
 
 enum {
-    LEAST = 1024, /* kibibytes, whatever there is in all */
+    LEAST = 2048, /* kibibytes, whatever there is in all */
     MOST = 4096,
 };
 

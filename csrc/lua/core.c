@@ -2,6 +2,7 @@
  * luaopen_weft_core: the module's table, put together by the files that
  * know what is in it.
  */
+#include "lua/blocks.h"
 #include "lua/l_config.h"
 #include "lua/l_protocol.h"
 #include "lua/l_tls.h"
@@ -30,6 +31,7 @@ luaopen_weft_core(lua_State *L)
     weft_queue_register(L);
     weft_room_register(L);
     weft_signal_register(L);
+    weft_blocks_register(L);
     weft_protocol_register(L);
     lua_setfield(L, -2, "protocol");
     return 1;

@@ -57,12 +57,17 @@ function serving.serve(state, server, signals)
   if signals then
     begin(state, server)
   end
+  local blocks
   if is_main then
     state.main = server
+    blocks = core.keep_blocks()
   end
   local ok, err, word = pcall(server.wait, server)
   if is_main then
     state.main = nil
+    if blocks then
+      core.free_blocks(blocks)
+    end
   end
   if signals then
     finish(state, server)

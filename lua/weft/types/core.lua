@@ -176,6 +176,13 @@ function core.set_events(ws, events) end
 ---@return string|nil message
 ---@return string|nil kind
 function core.next_message(ws) end
+--- From now on small blocks that the Lua state frees are kept for its next ones
+--- of the same size; nil when that is so already.
+---@return userdata|nil blocks for core.free_blocks
+function core.keep_blocks() end
+--- As it was before core.keep_blocks.
+---@param blocks userdata
+function core.free_blocks(blocks) end
 --- Sets one of weft's own fields, such as "request", past the check that
 --- keeps users from assigning it.
 ---@param ws userdata
