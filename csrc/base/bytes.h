@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* For what must not become a call: the way of a short message. */
+#define WEFT_INLINE static inline __attribute__((always_inline))
+
 /* Borrowed, read-only bytes. */
 struct weft_span {
     const char *data;

@@ -28,17 +28,29 @@ size_t weft_utf8_check(struct weft_utf8 *u, const uint8_t *bytes, size_t len);
 /* Whether the bytes are a whole text. */
 bool weft_utf8_is_text(const uint8_t *bytes, size_t len);
 
-/* Whether bytes are plainly ASCII, for text that is short. */
-static inline bool
-weft_utf8_is_ascii(const char *bytes, size_t len)
+/* Copies bytes of a short text; whether all of them are ASCII. */
+WEFT_INLINE bool
+weft_utf8_copy_ascii(uint8_t *to, const uint8_t *from, size_t len)
 {
     weft_wide seen = { 0, 0 };
     unsigned rest = 0;
+    size_t i = 0;
 
-    for (; len >= sizeof(seen); len -= sizeof(seen), bytes += sizeof(seen))
-        seen |= weft_load_wide(bytes);
-    for (; len > 0; len--, bytes++)
-        rest |= (uint8_t)*bytes;
+    for (; len - i >= 32; i += 32) {
+        weft_wide a = weft_load_wide(from + i);
+        weft_wide b = weft_load_wide(from + i + 16);
+
+        seen |= a | b;
+        weft_store_wide(to + i, a);
+        weft_store_wide(to + i + 16, b);
+    }
+    if (len - i >= 16) {
+        seen |= weft_load_wide(from + i);
+        weft_store_wide(to + i, weft_load_wide(from + i));
+        i += 16;
+    }
+    for (; i < len; i++)
+        rest |= to[i] = from[i];
     return rest < 0x80 && weft_wide_is_ascii(seen);
 }
 

@@ -8,7 +8,7 @@
 
 #include "loop/link.h"
 
-static inline __attribute__((always_inline)) enum weft_status
+WEFT_INLINE enum weft_status
 weft_link_next(struct weft_link *k)
 {
     struct weft_flow *f = k->flow;
@@ -52,13 +52,14 @@ weft_link_get_buffer(struct weft_link *k)
     return true;
 }
 
-/* Sends a message that is short, on a link that is open: false when it is not
- * that simple, and nothing was done. */
-static inline bool
+/* Sends a message that is short: false when it is not that simple, and nothing
+ * was done. */
+WEFT_INLINE bool
 weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
                      const void *data, size_t len)
 {
-    if (weft_deflate_wants(k->deflate, len) || !weft_link_get_buffer(k)
+    if (k->state != WEFT_LINK_OPEN || k->write_dead
+        || weft_deflate_wants(k->deflate, len) || !weft_link_get_buffer(k)
         || !weft_session_send_short(&k->flow->session, opcode, data, len))
         return false;
     k->last_message = k->loop->now;

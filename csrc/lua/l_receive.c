@@ -78,7 +78,7 @@ may_take(const struct weft_ws *ws)
 }
 
 /* Pushes the message that is lent; the kinds are the method's upvalues. */
-static inline int
+WEFT_INLINE int
 push_taken(lua_State *L, struct weft_ws *ws)
 {
     struct weft_link *k = &ws->link;
@@ -93,7 +93,7 @@ push_taken(lua_State *L, struct weft_ws *ws)
 }
 
 /* What most calls come to: a message is there.  0: it is not that simple. */
-static inline int
+WEFT_INLINE int
 take_at_once(lua_State *L, struct weft_ws *ws)
 {
     return may_take(ws) && weft_link_next(&ws->link) == WEFT_EVENT

@@ -160,6 +160,7 @@ static inline bool
 send_short(lua_State *L, struct weft_ws *ws)
 {
     const struct weft_instance *I = ws->instance;
+    const struct weft_task *t = I->state->task;
     enum weft_opcode opcode = WEFT_TEXT;
     int top = lua_gettop(L);
     const char *data;
@@ -169,9 +170,7 @@ send_short(lua_State *L, struct weft_ws *ws)
         || (top == 3 && !is_kind(L, 3, I->state, &opcode)))
         return false;
     data = lua_tolstring(L, 2, &len);
-    return data != NULL && len < 126
-           && (opcode == WEFT_BINARY || weft_utf8_is_ascii(data, len))
-           && may_send(ws)
+    return data != NULL && (t == NULL || t->cancels == 0) && !weft_ws_is_full(ws)
            && weft_link_send_short(&ws->link, opcode, data, len);
 }
 

@@ -204,6 +204,7 @@ struct weft_instance {
     struct weft_node servers; /* every server that is not collected */
     uint32_t idle_count, task_count, server_count, event_count, closing_count;
     struct weft_wait main;    /* the main thread's */
+    bool unbounded;           /* this turn has no limits */
     double messages;          /* left in this turn */
     double turn_seconds;      /* how long it may take */
     struct weft_untold untold;
@@ -388,7 +389,7 @@ weft_instance_touch(struct weft_instance *I)
 static inline bool
 weft_turn_is_over(const struct weft_instance *I)
 {
-    if (I->done == 0)
+    if (I->unbounded || I->done == 0)
         return false;
     return I->messages <= 0
            || (I->turn_ends != WEFT_FOREVER && weft_now() >= I->turn_ends);

@@ -98,6 +98,7 @@ weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
     int status;
 
     I->messages = messages;
+    I->unbounded = isinf(messages) && isinf(seconds);
     I->turn_seconds = seconds;
     I->turn_ends = WEFT_FOREVER;
     I->done = 0;

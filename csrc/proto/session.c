@@ -24,6 +24,7 @@ weft_session_init(struct weft_session *s, enum weft_role role,
     *s = (struct weft_session){
         .role = role, .limits = limits, .random = random
     };
+    s->short_head = role == WEFT_SERVER ? 6 : 2;
     if (limits->max_fragments > 0)
         s->short_end = (uint8_t)(most < 125 ? most + 1 : 126);
 }

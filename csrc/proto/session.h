@@ -96,6 +96,7 @@ struct weft_session {
     uint8_t head_len;
     uint8_t short_end;          /* a frame under it is a short message, whatever
                                    the limits; see session_short.h */
+    uint8_t short_head;         /* the size of its head: 6 with a key, or 2 */
     uint8_t opcode;             /* of the message being read; 0: none */
     struct weft_utf8 utf8;      /* where its text stands */
     bool streaming;             /* messages come as chunks */

@@ -12,19 +12,29 @@
 #include "proto/session.h"
 
 /* Unmasks the payload of a short frame; whether all of it is ASCII. */
-static inline bool
+WEFT_INLINE bool
 weft_session_unmask_short(uint8_t *data, size_t len, const uint8_t key[4])
 {
     weft_wide wide = weft_wide_of(key), seen = { 0, 0 };
     uint8_t rest = 0;
+    size_t i = 0;
 
-    for (; len >= sizeof(wide); len -= sizeof(wide), data += sizeof(wide)) {
-        weft_wide w = weft_load_wide(data) ^ wide;
+    for (; len - i >= 32; i += 32) {
+        weft_wide a = weft_load_wide(data + i) ^ wide;
+        weft_wide b = weft_load_wide(data + i + 16) ^ wide;
 
-        seen |= w;
-        weft_store_wide(data, w);
+        seen |= a | b;
+        weft_store_wide(data + i, a);
+        weft_store_wide(data + i + 16, b);
     }
-    for (size_t i = 0; i < len; i++)
+    if (len - i >= 16) {
+        weft_wide a = weft_load_wide(data + i) ^ wide;
+
+        seen |= a;
+        weft_store_wide(data + i, a);
+        i += 16;
+    }
+    for (; i < len; i++)
         rest |= data[i] ^= key[i & 3];
     return rest < 0x80 && weft_wide_is_ascii(seen);
 }
@@ -33,18 +43,18 @@ weft_session_unmask_short(uint8_t *data, size_t len, const uint8_t key[4])
  * The next message when it is such: WEFT_EVENT, or WEFT_E_UTF8 for text that is
  * none.  WEFT_OK: it is not, and nothing was touched.
  */
-static inline __attribute__((always_inline)) enum weft_status
+WEFT_INLINE enum weft_status
 weft_session_read_short(struct weft_session *s, struct weft_input *in,
                         struct weft_event *ev)
 {
-    size_t head = s->role == WEFT_SERVER ? 6 : 2, len;
+    size_t head = s->short_head, len;
     uint8_t *bytes = in->data, *data;
     bool ascii = false;
 
     if (s->state != WEFT_READ_HEAD || s->head_len > 0 || s->opcode != 0 ||
         s->lent || s->streaming || in->len < 2)
         return WEFT_OK;
-    len = bytes[1] ^ (head > 2 ? 0x80U : 0); /* over 127: the mask is wrong */
+    len = bytes[1] ^ (head & 4) << 5; /* over 127: the mask bit is wrong */
     if ((bytes[0] != 0x81 && bytes[0] != 0x82) || len >= s->short_end ||
         in->len < head + len)
         return WEFT_OK;
@@ -62,9 +72,9 @@ weft_session_read_short(struct weft_session *s, struct weft_input *in,
     return WEFT_EVENT;
 }
 
-/* Queues a message when it is such and nothing is in its way; false: it is
- * not, or memory was out. */
-static inline bool
+/* Queues a message when it is such, and ASCII if it is text, and nothing is in
+ * its way; false: it is not, or memory was out. */
+WEFT_INLINE bool
 weft_session_send_short(struct weft_session *s, unsigned opcode,
                         const void *data, size_t len)
 {
@@ -77,8 +87,8 @@ weft_session_send_short(struct weft_session *s, unsigned opcode,
         return false;
     to[0] = (uint8_t)(0x80 | opcode);
     to[1] = (uint8_t)len;
-    if (len > 0)
-        memcpy(to + 2, data, len);
+    if (!weft_utf8_copy_ascii(to + 2, data, len) && opcode == WEFT_TEXT)
+        return false;
     weft_outq_commit(&s->out, 2 + len);
     return true;
 }
