@@ -83,6 +83,8 @@ read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
 {
     struct weft_flow *f = k->flow;
 
+    if (f->session.lent)
+        weft_link_end_large(k);
     for (; can_read(k); rc = WEFT_OK) {
         rc = weft_session_read_on(&f->session, &f->input, ev, rc);
         if (weft_outq_len(&f->session.out) > 0)

@@ -5,6 +5,7 @@
  *   link.c       life and death        link_begin.c how an opening begins
  *   link_open.c  the handshake, both roles
  *   link_io.c    reading and flushing  link_data.c  messages in and out
+ *   link_large.c large messages in
  *   link_time.c  deadlines             link_pair.c  two ends without a socket
  *   link_tls.c   TLS on the way        link_reach.c what comes before the
  *   dial.c       names, TCP connect                 request: proxy, TLS
@@ -116,6 +117,15 @@ weft_link_is_reading(const struct weft_link *k)
 {
     return (k->watch.wanted & WEFT_READABLE) != 0;
 }
+
+/* The peer's side of the stream is over, or broken: n is what receiving gave. */
+void weft_link_input_ended(struct weft_link *k, long n);
+
+/* link_large.c */
+/* Receives into the message that is being collected; false: not this way. */
+bool weft_link_read_large(struct weft_link *k);
+/* The message that was lent is done with; its buffer may serve another. */
+void weft_link_end_large(struct weft_link *k);
 
 /* link_data.c */
 void weft_link_settle(struct weft_link *k);

@@ -1,6 +1,6 @@
 /*
- * A link's bytes: from the socket into the loop's arena or straight into a
- * large message, and from the output queue to the socket.  It must not know
+ * A link's bytes: from the socket into the loop's arena, and from the output
+ * queue to the socket.  It must not know
  * what the bytes mean.
  */
 #include <errno.h>
@@ -57,9 +57,8 @@ weft_link_receive(struct weft_link *k, void *to, size_t len)
     return n;
 }
 
-/* The peer's side of the stream is over, or broken. */
-static void
-input_ended(struct weft_link *k, long n)
+void
+weft_link_input_ended(struct weft_link *k, long n)
 {
     if (n == 0 && k->was_reset)
         weft_link_finish(k, WEFT_CAUSE_RESET, strerror(ECONNRESET));
@@ -99,41 +98,13 @@ discard(struct weft_link *k)
     if (n == -EAGAIN)
         return;
     if (n <= 0) {
-        input_ended(k, n);
+        weft_link_input_ended(k, n);
         return;
     }
     k->flow->discarded += (uint32_t)n;
     /* unread, not reset: till the deadline */
     if (k->flow->discarded > DISCARD_MAX)
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
-}
-
-/* Receives straight into the message that is being collected. */
-static bool
-read_into_message(struct weft_link *k)
-{
-    size_t len;
-    uint8_t *to;
-    long n;
-
-    if (!k->wanted && !k->asked && !k->flow->session.close_sent)
-        return false; /* the read-ahead bound holds in the arena's way */
-    to = weft_session_room(&k->flow->session, &len);
-    if (to == NULL)
-        return false;
-    n = weft_link_receive(k, to, len);
-    if (n == -EAGAIN)
-        return true;
-    if (n <= 0) {
-        input_ended(k, n);
-        return true;
-    }
-    weft_session_received(&k->flow->session, (size_t)n);
-    if (weft_session_pending(&k->flow->session)) {
-        weft_list_add(&k->loop->fed, &k->flow->fed);
-        weft_link_mark(k);
-    }
-    return true;
 }
 
 /* Receives into a slice of the arena, for this turn. */
@@ -163,7 +134,7 @@ read_into_arena(struct weft_link *k)
     if (n == -EAGAIN)
         return;
     if (n <= 0) {
-        input_ended(k, n);
+        weft_link_input_ended(k, n);
         return;
     }
     loop->arena_used += ((size_t)n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
@@ -187,7 +158,7 @@ read_open(struct weft_link *k)
     }
     if (weft_link_holds_input(k))
         return;
-    if (!read_into_message(k))
+    if (!weft_link_read_large(k))
         read_into_arena(k);
 }
 

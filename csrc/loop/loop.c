@@ -42,6 +42,9 @@ weft_loop_deinit(struct weft_loop *loop)
         return;
     for (int i = 0; i < loop->spare_count; i++)
         weft_buf_deinit(&loop->spares[i]);
+    for (int i = 0; i < loop->large_count; i++)
+        weft_buf_deinit(&loop->large[i]);
+    loop->large_count = 0;
     weft_loop_free_flows(loop);
     weft_buf_deinit(&loop->sealing);
     weft_deflate_pool_deinit(&loop->deflate);

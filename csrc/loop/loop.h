@@ -41,6 +41,7 @@ enum {
     WEFT_SLICE = 64 * 1024, /* the most one link reads in one turn */
     WEFT_SLICE_MIN = 8 * 1024,
     WEFT_SPARES = 256,
+    WEFT_LARGE_BUFFERS = 4,
     WEFT_WARM = 512, /* links with TLS whose buffers are kept */
 };
 
@@ -93,6 +94,9 @@ struct weft_loop {
     size_t share;            /* of the arena for one link in this turn */
     uint32_t first, reads;   /* where to begin among the ready; who has read */
     struct weft_deflate_pool deflate; /* zlib streams between uses */
+    struct weft_buf large[WEFT_LARGE_BUFFERS]; /* of large messages that came
+                                                  in, between uses */
+    int large_count;
     struct weft_buf spares[WEFT_SPARES]; /* output buffers between uses */
     int spare_count;
     int ready_count; /* of ready[], while it is gone through */

@@ -1,22 +1,27 @@
 /*
- * core.keep_blocks(): small blocks that a Lua state frees are kept for its next
- * ones of exactly their size, in front of whatever allocator it has.  It must
- * not know what is in them.
+ * core.keep_blocks(): blocks that a Lua state frees are kept for its next ones,
+ * in front of whatever allocator it has.  It must not know what is in them.
  *
- * A message is a string that is made and freed; taking a block from a list and
- * putting it back costs a tenth of what malloc() and free() do.  Since a list
- * has blocks of one size only, it does not matter who allocated them, nor who
- * frees them in the end: this can come and go at any time.
+ * A message is a string that is made and freed.  A small block is taken from a
+ * list and put back for a tenth of what malloc() and free() cost; a few large
+ * ones are kept because memory that goes back to the system and comes again is
+ * dearer than copying the message.  Whatever is kept has the size that the
+ * state's own allocator gave it: so it does not matter who allocated it, nor
+ * who frees it in the end, and this can come and go at any time.
  */
 #include "lua/blocks.h"
 
 #include <lauxlib.h>
 #include <stddef.h>
+#include <string.h>
 
 enum {
     LEAST = sizeof(void *),
     LARGEST = 256,      /* bytes of a block that is kept */
     ROOM = 128 * 1024,  /* bytes of all of them */
+    FEW = 16,           /* large ones that are kept, of so many bytes: */
+    LARGE_LEAST = 32 * 1024,
+    LARGE_ROOM = 8 * 1024 * 1024, /* bytes of all of those */
 };
 
 #define TYPE "weft.Blocks"
@@ -27,7 +32,55 @@ struct blocks {
     size_t room;     /* bytes that may still be kept */
     void *lists[LARGEST + 1]; /* of free blocks, by size; each begins with the
                                  address of the next */
+    struct large {
+        void *p;
+        size_t size;
+    } large[FEW];    /* the last freed last */
+    size_t large_count, large_size;
+    size_t large_most; /* bytes of one */
 };
+
+/* Gives back the large block that was freed longest ago. */
+static void
+free_oldest(struct blocks *b)
+{
+    struct large *l = b->large;
+
+    b->next(b->ud, l->p, l->size, 0);
+    b->large_size -= l->size;
+    b->large_count--;
+    memmove(l, l + 1, b->large_count * sizeof(*l));
+}
+
+static void
+keep_large(struct blocks *b, void *p, size_t size)
+{
+    while (b->large_count == FEW
+           || (b->large_count > 0 && b->large_size + size > LARGE_ROOM))
+        free_oldest(b);
+    b->large[b->large_count++] = (struct large){ p, size };
+    b->large_size += size;
+}
+
+/* A kept block of that size, or one that is larger, but not by much, and cut
+ * to it; NULL: there is none. */
+static void *
+take_large(struct blocks *b, size_t size)
+{
+    struct large *end = b->large + b->large_count, *l = end, found;
+
+    do
+        if (l == b->large)
+            return NULL;
+    while ((--l)->size < size || l->size / 2 > size);
+    found = *l;
+    b->large_size -= found.size;
+    b->large_count--;
+    memmove(l, l + 1, (size_t)(end - l - 1) * sizeof(*l));
+    if (found.size == size)
+        return found.p;
+    return b->next(b->ud, found.p, found.size, size);
+}
 
 static void
 free_kept(struct blocks *b)
@@ -41,14 +94,27 @@ free_kept(struct blocks *b)
             b->next(b->ud, p, size, 0);
         }
     }
+    while (b->large_count > 0)
+        free_oldest(b);
 }
 
-/* To the state's own allocator; where memory is short, what is kept goes first.
- * Apart, so that the lists do not pay for its registers. */
+/* What is not small.  Where memory is short, what is kept goes first.  Apart,
+ * so that the lists do not pay for its registers. */
 static __attribute__((noinline)) void *
 pass_on(struct blocks *b, void *p, size_t from, size_t to)
 {
-    void *got = b->next(b->ud, p, from, to);
+    void *got;
+
+    if (p != NULL && to == 0 && from >= LARGE_LEAST && from <= b->large_most) {
+        keep_large(b, p, from);
+        return NULL;
+    }
+    if (p == NULL && to >= LARGE_LEAST && b->large_count > 0) {
+        got = take_large(b, to);
+        if (got != NULL)
+            return got;
+    }
+    got = b->next(b->ud, p, from, to);
 
     if (got != NULL || to == 0)
         return got;
@@ -90,7 +156,7 @@ let_go(lua_State *L)
     if (b == NULL)
         return 0;
     free_kept(b);
-    b->room = 0;
+    b->room = b->large_most = 0;
     if (lua_getallocf(L, &ud) == allocate && ud == b) {
         lua_setallocf(L, b->next, b->ud);
         b->next(b->ud, b, sizeof(*b), 0);
@@ -116,7 +182,8 @@ keep_blocks(lua_State *L)
     b = next(ud, NULL, 0, sizeof(*b));
     if (b == NULL)
         return 0;
-    *b = (struct blocks){ .next = next, .ud = ud, .room = ROOM };
+    *b = (struct blocks){ .next = next, .ud = ud, .room = ROOM,
+                          .large_most = LARGE_ROOM / 2 };
     *held = b;
     lua_setallocf(L, allocate, b);
     return 1;

@@ -5,8 +5,8 @@
 #include "lua/collector.h"
 
 enum {
-    LEAST = 2048, /* kibibytes, whatever there is in all */
-    MOST = 4096,
+    LEAST = 4096, /* kibibytes, whatever there is in all */
+    MOST = 8192,
 };
 
 /*

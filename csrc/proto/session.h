@@ -175,6 +175,7 @@ enum weft_status weft_session_read_on(struct weft_session *s,
  * Used for data frames only, with at least 16 KiB outstanding, not streaming,
  * not compressed.
  */
+bool weft_session_has_room(const struct weft_session *s); /* memory apart */
 uint8_t *weft_session_room(struct weft_session *s, size_t *len);
 void weft_session_received(struct weft_session *s, size_t n);
 

@@ -96,6 +96,14 @@ weft_session_read_data(struct weft_session *s, struct weft_input *in,
 
 /* Into the message itself ----------------------------------------------- */
 
+bool
+weft_session_has_room(const struct weft_session *s)
+{
+    return s->state == WEFT_READ_PAYLOAD && s->frame.opcode < WEFT_CLOSE &&
+           !s->streaming && !s->skipping && !s->compressed &&
+           s->frame.len - s->frame_at >= ROOM_LEAST;
+}
+
 uint8_t *
 weft_session_room(struct weft_session *s, size_t *len)
 {
@@ -103,8 +111,7 @@ weft_session_room(struct weft_session *s, size_t *len)
     struct weft_buf *b = &s->message;
     size_t held = weft_buf_len(b);
 
-    if (s->state != WEFT_READ_PAYLOAD || s->frame.opcode >= WEFT_CLOSE ||
-        s->streaming || s->skipping || s->compressed || left < ROOM_LEAST)
+    if (!weft_session_has_room(s))
         return NULL;
     if (b->cap - b->tail < weft_least(ROOM_FIRST, left)) {
         size_t more = held > ROOM_FIRST ? held : ROOM_FIRST;
