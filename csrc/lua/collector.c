@@ -19,8 +19,8 @@ tell(lua_State *L, int kibibytes)
     lua_gc(L, LUA_GCSTEP, kibibytes);
 }
 
-/* Three quarters of what there is: a collection that is due for so many bytes
- * is still a minor one where the collector is generational. */
+/* Three quarters of what there is, so that garbage is never most of it; but a
+ * small state is not gone through for each few messages either. */
 static int
 bound(lua_State *L)
 {
