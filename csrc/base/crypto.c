@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -42,26 +43,44 @@ weft_random_bytes(struct weft_random *r, void *to, size_t len)
 }
 
 /* 4.2.2, step 5.4: the digest of the key with the GUID behind it */
-static int
-digest_key(EVP_MD_CTX *ctx, const char *key, size_t len, uint8_t *digest)
+static bool
+digest_key(const struct weft_digest *d, const char *key, size_t len,
+           uint8_t *digest)
 {
-    return EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) == 1 &&
-           EVP_DigestUpdate(ctx, key, len) == 1 &&
-           EVP_DigestUpdate(ctx, guid, sizeof(guid) - 1) == 1 &&
-           EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
+    return EVP_DigestInit_ex(d->context, d->sha1, NULL) == 1 &&
+           EVP_DigestUpdate(d->context, key, len) == 1 &&
+           EVP_DigestUpdate(d->context, guid, sizeof(guid) - 1) == 1 &&
+           EVP_DigestFinal_ex(d->context, digest, NULL) == 1;
+}
+
+static bool
+prepare(struct weft_digest *d)
+{
+    if (d->sha1 == NULL)
+        d->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+    if (d->context == NULL)
+        d->context = EVP_MD_CTX_new();
+    return d->sha1 != NULL && d->context != NULL;
+}
+
+void
+weft_digest_deinit(struct weft_digest *d)
+{
+    EVP_MD_CTX_free(d->context);
+    EVP_MD_free(d->sha1);
+    *d = (struct weft_digest){ NULL, NULL };
 }
 
 enum weft_status
-weft_accept_key(const char *key, size_t len, char out[29])
+weft_accept_key(struct weft_digest *d, const char *key, size_t len,
+                char out[29])
 {
+    struct weft_digest own = { NULL, NULL };
+    struct weft_digest *used = d != NULL ? d : &own;
     uint8_t digest[SHA1_SIZE];
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int done;
+    bool done = prepare(used) && digest_key(used, key, len, digest);
 
-    if (ctx == NULL)
-        return WEFT_E_MEMORY;
-    done = digest_key(ctx, key, len, digest);
-    EVP_MD_CTX_free(ctx);
+    weft_digest_deinit(&own);
     if (!done)
         return WEFT_E_MEMORY;
     weft_base64(digest, SHA1_SIZE, out);

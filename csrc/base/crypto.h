@@ -32,8 +32,23 @@ struct weft_random {
 /* Fills len (at most 1024) bytes; WEFT_E_MEMORY when the generator fails. */
 enum weft_status weft_random_bytes(struct weft_random *r, void *to, size_t len);
 
-/* The 28 characters, NUL after them, of Sec-WebSocket-Accept for a key. */
-enum weft_status weft_accept_key(const char *key, size_t len, char out[29]);
+/*
+ * What SHA-1 is computed with: looking it up costs more than using it, so who
+ * computes many keeps one.  Owned by whoever embeds it; all zero is valid.
+ */
+struct weft_digest {
+    struct evp_md_st *sha1;
+    struct evp_md_ctx_st *context;
+};
+
+void weft_digest_deinit(struct weft_digest *d); /* all zero again */
+
+/*
+ * The 28 characters, NUL after them, of Sec-WebSocket-Accept for a key:
+ * WEFT_OK or WEFT_E_MEMORY.  d: NULL for a digest used once.
+ */
+enum weft_status weft_accept_key(struct weft_digest *d, const char *key,
+                                 size_t len, char out[29]);
 
 /* 16 random bytes as the 24 characters, NUL after them, of a key. */
 enum weft_status weft_new_key(struct weft_random *r, char out[25]);

@@ -72,7 +72,7 @@ weft_link_accept(struct weft_link *k, struct weft_span protocol,
     bytes = weft_opening_head(o).data;
     weft_deflate_choose(&o->head, bytes, &k->config->deflate, &agreed);
     rc = weft_handshake_accept(&out, &o->head, bytes, protocol, &agreed,
-                               headers);
+                               headers, &k->loop->digest);
     if (rc == WEFT_OK)
         rc = weft_link_queue(k, &out);
     if (rc == WEFT_OK)

@@ -134,7 +134,7 @@ shake_hands(struct weft_opening *c, struct weft_opening *s, int chosen,
     rc = weft_handshake_accept(&answer, &s->head, head.data,
                                chosen < 0 ? none
                                           : c->request.protocols[chosen],
-                               &s->agreed, none);
+                               &s->agreed, none, NULL);
     if (rc == WEFT_OK)
         rc = weft_opening_add(c, weft_buf_head(&answer),
                               weft_buf_len(&answer));

@@ -47,6 +47,7 @@ weft_loop_deinit(struct weft_loop *loop)
     loop->large_count = 0;
     weft_loop_free_flows(loop);
     weft_buf_deinit(&loop->sealing);
+    weft_digest_deinit(&loop->digest);
     weft_deflate_pool_deinit(&loop->deflate);
     weft_free(loop->sealed);
     weft_timers_deinit(&loop->timers);

@@ -71,6 +71,7 @@ struct weft_loop {
     struct weft_poller *poller;
     struct weft_timers timers;
     struct weft_random random;
+    struct weft_digest digest;
     int64_t now; /* of this turn */
     struct weft_node links;  /* every link that has a socket */
     struct weft_node work;   /* struct weft_work: for the next batch */

@@ -156,7 +156,7 @@ accept_request(struct weft_endpoint *e)
     rc = begin_deflate(e, &agreed);
     if (rc == WEFT_OK)
         rc = weft_handshake_accept(&response, &o->head, bytes, protocol,
-                                   &agreed, e->options.headers);
+                                   &agreed, e->options.headers, NULL);
     if (rc == WEFT_OK)
         rc = queue(e, &response);
     weft_buf_deinit(&response);

@@ -350,7 +350,7 @@ weft_handshake_verify(const struct weft_http_head *h, const char *bytes,
         tell_status(why, h, bytes);
         return WEFT_E_HEAD;
     }
-    if (weft_accept_key(r->key, KEY_LEN, expected) != WEFT_OK)
+    if (weft_accept_key(NULL, r->key, KEY_LEN, expected) != WEFT_OK)
         return WEFT_E_MEMORY;
     fault = check_switch(h, bytes);
     if (fault == NULL)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "base/status.h"
 #include "proto/deflate_offer.h"
 #include "proto/http.h"
@@ -70,14 +71,15 @@ int weft_handshake_choose(const struct weft_http_head *h, const char *bytes,
 /*
  * Appends the 101 response for an accepted request.  `protocol` may be empty,
  * `agreed` all zero; `headers` is further header lines, each ended by CRLF, or
- * empty.
+ * empty; digest as in weft_accept_key().
  */
 enum weft_status weft_handshake_accept(struct weft_buf *out,
                                        const struct weft_http_head *h,
                                        const char *bytes,
                                        struct weft_span protocol,
                                        const struct weft_deflate_agreed *agreed,
-                                       struct weft_span headers);
+                                       struct weft_span headers,
+                                       struct weft_digest *digest);
 
 /*
  * Appends a whole HTTP response with Connection: close, Content-Length (not on

@@ -76,13 +76,13 @@ enum weft_status
 weft_handshake_accept(struct weft_buf *out, const struct weft_http_head *h,
                       const char *bytes, struct weft_span protocol,
                       const struct weft_deflate_agreed *agreed,
-                      struct weft_span headers)
+                      struct weft_span headers, struct weft_digest *digest)
 {
     struct weft_span key = weft_http_value(h, bytes, "sec-websocket-key");
     struct acceptance a = { .protocol = protocol, .headers = headers };
     struct writer w = { NULL, 0 };
 
-    if (weft_accept_key(key.data, key.len, a.key) != WEFT_OK)
+    if (weft_accept_key(digest, key.data, key.len, a.key) != WEFT_OK)
         return WEFT_E_MEMORY;
     weft_deflate_answer(agreed, a.extensions);
     put_accept(&w, &a);

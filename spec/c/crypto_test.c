@@ -10,10 +10,17 @@
 static void
 accept_key_of_the_rfc(void)
 {
+    struct weft_digest digest = { NULL, NULL };
     char out[29];
 
-    CHECK(weft_accept_key("dGhlIHNhbXBsZSBub25jZQ==", 24, out) == WEFT_OK);
-    CHECK(strcmp(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0);
+    for (int i = 0; i < 4; i++) { /* with and without a digest that is kept */
+        CHECK(weft_accept_key(i % 2 == 0 ? NULL : &digest,
+                              "dGhlIHNhbXBsZSBub25jZQ==", 24, out) == WEFT_OK);
+        CHECK(strcmp(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0);
+    }
+    weft_digest_deinit(&digest);
+    CHECK(digest.sha1 == NULL && digest.context == NULL);
+    weft_digest_deinit(&digest);
 }
 
 static void

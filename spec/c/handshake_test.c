@@ -323,13 +323,13 @@ accepting(void)
     struct weft_http_head h;
 
     CHECK(parse(&h, WEFT_HTTP_REQUEST, bytes));
-    CHECK(weft_handshake_accept(&b, &h, bytes, text(""), &none, text("")) ==
-          WEFT_OK);
+    CHECK(weft_handshake_accept(&b, &h, bytes, text(""), &none, text(""),
+                                NULL) == WEFT_OK);
     CHECK(holds(&b, "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
                     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                     "\r\n"));
     CHECK(weft_handshake_accept(&b, &h, bytes, text("chat"), &deflate,
-                                text("X: y\r\n")) == WEFT_OK);
+                                text("X: y\r\n"), NULL) == WEFT_OK);
     CHECK(holds(&b, "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
                     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                     "Sec-WebSocket-Protocol: chat\r\n"

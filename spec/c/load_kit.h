@@ -130,7 +130,8 @@ served_open(struct served *s)
     }
     bytes = (const char *)weft_buf_head(&o->bytes);
     weft_deflate_choose(&o->head, bytes, &options, &agreed);
-    weft_handshake_accept(&s->out, &o->head, bytes, none, &agreed, none);
+    weft_handshake_accept(&s->out, &o->head, bytes, none, &agreed, none,
+                          NULL);
     weft_opening_free(o);
     s->opening = NULL;
     served_send(s);

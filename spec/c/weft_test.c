@@ -515,7 +515,8 @@ test_openings(size_t size)
     CHECK(weft_opening_rest(s).len == 0);
 
     CHECK(weft_handshake_accept(&answer, &s->head, weft_opening_head(s).data,
-                                spoken[1], &s->agreed, SPAN("")) == WEFT_OK);
+                                spoken[1], &s->agreed, SPAN(""), NULL) ==
+          WEFT_OK);
     CHECK(weft_buf_add(&answer, "rest", 4) == WEFT_OK);
     CHECK(read_pieces(c, span_of(&answer), size) == WEFT_OK);
     CHECK(c->protocol == 1);

@@ -163,7 +163,7 @@ check_accept(const struct weft_http_head *request, const char *bytes)
 
     DEMAND(weft_handshake_accept(&out, request, bytes,
                                  chosen >= 0 ? names[chosen] : none, &deflate,
-                                 none) == WEFT_OK);
+                                 none, NULL) == WEFT_OK);
     bytes = (const char *)weft_buf_head(&out);
     weft_http_init(&h, WEFT_HTTP_RESPONSE, 16384, 100);
     DEMAND(weft_http_read(&h, bytes, weft_buf_len(&out)) == WEFT_OK);
