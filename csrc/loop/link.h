@@ -268,7 +268,7 @@ enum weft_status weft_link_respond(struct weft_link *k, unsigned status,
  * lent until weft_link_taken(); the same again if it was not taken.
  * WEFT_MORE: nothing now.  WEFT_E_CLOSED: nothing ever again.
  */
-WEFT_INLINE enum weft_status weft_link_next(struct weft_link *k);
+static inline enum weft_status weft_link_next(struct weft_link *k);
 static inline void weft_link_taken(struct weft_link *k);
 /* The long ways of the two. rc: where the short one has come to. */
 enum weft_status weft_link_next_any(struct weft_link *k, enum weft_status rc);

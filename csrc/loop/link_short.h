@@ -8,23 +8,40 @@
 
 #include "loop/link.h"
 
+/* The next message when it is short and there: WEFT_EVENT.  Else where the short
+ * way has come to, for weft_link_next_any(). */
 WEFT_INLINE enum weft_status
-weft_link_next(struct weft_link *k)
+weft_link_next_short(struct weft_link *k)
 {
     struct weft_flow *f = k->flow;
-    enum weft_status rc = WEFT_OK;
+    enum weft_status rc;
 
-    if (!k->lent && f->ahead.tail == 0 && k->state == WEFT_LINK_OPEN
-        && !f->session.close_sent) {
-        rc = weft_session_read_short(&f->session, &f->input, &f->event);
-        if (rc == WEFT_EVENT) {
-            k->last_message = k->loop->now;
-            k->owes = false;
-            k->lent = true;
-            return rc;
-        }
-    }
-    return weft_link_next_any(k, rc);
+    if (k->lent || f->ahead.tail > 0 || k->state != WEFT_LINK_OPEN
+        || f->session.close_sent)
+        return WEFT_OK;
+    rc = weft_session_read_short(&f->session, &f->input, &f->event);
+    if (rc != WEFT_EVENT)
+        return rc;
+    k->last_message = k->loop->now;
+    k->owes = false;
+    k->lent = true;
+    return rc;
+}
+
+static inline enum weft_status
+weft_link_next(struct weft_link *k)
+{
+    enum weft_status rc = weft_link_next_short(k);
+
+    return rc == WEFT_EVENT ? rc : weft_link_next_any(k, rc);
+}
+
+/* The same as weft_link_taken(), for what came the short way. */
+static inline void
+weft_link_taken_short(struct weft_link *k)
+{
+    k->owes = true;
+    k->lent = false;
 }
 
 static inline void

@@ -40,6 +40,11 @@ struct blocks {
     size_t large_most; /* bytes of one */
 };
 
+/* The userdata. */
+struct held {
+    struct blocks *blocks; /* NULL: let go of */
+};
+
 /* Gives back the large block that was freed longest ago. */
 static void
 free_oldest(struct blocks *b)
@@ -149,10 +154,11 @@ allocate(void *ud, void *p, size_t from, size_t to)
 static int
 let_go(lua_State *L)
 {
-    struct blocks **held = luaL_checkudata(L, 1, TYPE), *b = *held;
+    struct held *held = luaL_checkudata(L, 1, TYPE);
+    struct blocks *b = held->blocks;
     void *ud;
 
-    *held = NULL;
+    held->blocks = NULL;
     if (b == NULL)
         return 0;
     free_kept(b);
@@ -169,12 +175,12 @@ let_go(lua_State *L)
 static int
 keep_blocks(lua_State *L)
 {
-    struct blocks **held, *b;
+    struct held *held = lua_newuserdatauv(L, sizeof(*held), 0);
+    struct blocks *b;
     lua_Alloc next;
     void *ud;
 
-    held = lua_newuserdatauv(L, sizeof(*held), 0);
-    *held = NULL;
+    held->blocks = NULL;
     luaL_setmetatable(L, TYPE);
     next = lua_getallocf(L, &ud);
     if (next == allocate)
@@ -184,7 +190,7 @@ keep_blocks(lua_State *L)
         return 0;
     *b = (struct blocks){ .next = next, .ud = ud, .room = ROOM,
                           .large_most = LARGE_ROOM / 2 };
-    *held = b;
+    held->blocks = b;
     lua_setallocf(L, allocate, b);
     return 1;
 }

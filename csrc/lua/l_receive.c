@@ -77,28 +77,47 @@ may_take(const struct weft_ws *ws)
            && !(I->in_turn && weft_turn_is_over(I));
 }
 
-/* Pushes the message that is lent; the kinds are the method's upvalues. */
-WEFT_INLINE int
-push_taken(lua_State *L, struct weft_ws *ws)
+/* Pushes what is lent; the kinds are the method's upvalues. */
+WEFT_INLINE void
+push_event(lua_State *L, const struct weft_event *ev)
+{
+    int kind = ev->opcode == WEFT_TEXT ? 1 : 2;
+
+    lua_pushlstring(L, (const char *)ev->data, ev->len);
+    lua_pushvalue(L, lua_upvalueindex(kind));
+}
+
+/* Takes a message the long way; 0: there is none. */
+static __attribute__((noinline)) int
+take_any(lua_State *L, struct weft_ws *ws, enum weft_status rc)
 {
     struct weft_link *k = &ws->link;
+    size_t len;
 
-    lua_pushlstring(L, (const char *)k->flow->event.data, k->flow->event.len);
-    if (k->flow->event.len >= WEFT_LARGE)
-        weft_untold_add(L, &ws->instance->untold, k->flow->event.len);
-    lua_pushvalue(L, lua_upvalueindex(k->flow->event.opcode == WEFT_TEXT ? 1 : 2));
+    if (weft_link_next_any(k, rc) != WEFT_EVENT)
+        return 0;
+    len = k->flow->event.len;
+    push_event(L, &k->flow->event);
+    if (len >= WEFT_LARGE)
+        weft_untold_add(L, &ws->instance->untold, len);
     weft_link_taken(k);
     ws->instance->messages--;
     return 2;
 }
 
-/* What most calls come to: a message is there.  0: it is not that simple. */
+/* Takes a message, which mostly is short; 0: there is none. */
 WEFT_INLINE int
-take_at_once(lua_State *L, struct weft_ws *ws)
+take(lua_State *L, struct weft_ws *ws)
 {
-    return may_take(ws) && weft_link_next(&ws->link) == WEFT_EVENT
-               ? push_taken(L, ws)
-               : 0;
+    struct weft_link *k = &ws->link;
+    enum weft_status rc = weft_link_next_short(k);
+
+    if (rc != WEFT_EVENT)
+        return take_any(L, ws, rc);
+    push_event(L, &k->flow->event);
+    weft_link_taken_short(k);
+    ws->instance->messages--;
+    return 2;
 }
 
 /* receive(0): on the main thread one turn is what others would have had. */
@@ -154,7 +173,7 @@ weft_ws_receive(lua_State *L)
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:receive");
     double seconds = weft_check_seconds(L, 2, HUGE_VAL, "ws:receive",
                                         "timeout");
-    int n = take_at_once(L, ws);
+    int n = may_take(ws) ? take(L, ws) : 0;
 
     if (n > 0)
         return n;
@@ -165,7 +184,7 @@ int
 weft_next_message(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:messages");
-    int n = take_at_once(L, ws);
+    int n = may_take(ws) ? take(L, ws) : 0;
 
     if (n > 0)
         return n;
@@ -181,14 +200,15 @@ weft_next_for_events(lua_State *L)
     const struct weft_instance *I = ws->instance;
     const struct weft_task *t = I->state->task;
     bool stops = !ws->event_begun && weft_turn_is_over(I);
+    int n = 0;
 
     ws->event_begun = false;
-    if (stops || t == NULL || t->serves != ws || t->cancels > 0
-        || weft_link_next(&ws->link) != WEFT_EVENT) {
-        lua_pushnil(L);
-        return 1;
-    }
-    return push_taken(L, ws);
+    if (!stops && t != NULL && t->serves == ws && t->cancels == 0)
+        n = take(L, ws);
+    if (n > 0)
+        return n;
+    lua_pushnil(L);
+    return 1;
 }
 
 /* ws:messages() -> iterator, ws */

@@ -166,8 +166,8 @@ send_short(lua_State *L, struct weft_ws *ws)
     const char *data;
     size_t len;
 
-    if (!I->in_turn || top < 2 || top > 3
-        || (top == 3 && !is_kind(L, 3, I->state, &opcode)))
+    if (!I->in_turn
+        || (top != 2 && (top != 3 || !is_kind(L, 3, I->state, &opcode))))
         return false;
     data = lua_tolstring(L, 2, &len);
     return data != NULL && (t == NULL || t->cancels == 0) && !weft_ws_is_full(ws)

@@ -162,12 +162,12 @@ struct weft_ws {
     bool late;           /* its link is in server->late */
     bool asked;          /* the handler was started */
     bool has_events;
+    bool streaming;      /* ws:chunks() is in the middle of something */
     bool event_running;  /* one event at a time */
     bool in_events;      /* run_events() is at work: it sees what follows */
     bool event_begun;    /* events.messages starts: one is always taken */
     bool event_opened, event_closed;
     bool event_failed;   /* an event raised: only close is left */
-    bool streaming;      /* ws:chunks() is in the middle of something */
     bool ended;          /* its end was seen to */
     bool redirects;      /* a refused handshake is shown to the function */
 };
