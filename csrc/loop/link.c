@@ -305,6 +305,6 @@ weft_link_abort(struct weft_link *k, enum weft_cause cause,
         k->error = "cancelled";
     if (weft_link_is_awake(k))
         weft_buf_deinit(&k->flow->ahead);
-    k->lent = false;
+    k->lent = k->from_ahead = false;
     weft_link_finish(k, cause, message);
 }

@@ -237,7 +237,7 @@ skip_chunks(struct weft_link *k)
 void
 weft_link_stream(struct weft_link *k, bool on)
 {
-    if (!weft_link_is_awake(k) && !on)
+    if (k->state == WEFT_LINK_CLOSED || (!weft_link_is_awake(k) && !on))
         return;
     if (!weft_link_wake(k)) {
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");

@@ -47,10 +47,12 @@ weft_link_taken_short(struct weft_link *k)
 static inline void
 weft_link_taken(struct weft_link *k)
 {
+    if (!k->lent)
+        return;
+    k->lent = false;
+    k->owes = true;
     if (k->from_ahead)
         weft_link_taken_ahead(k);
-    k->owes |= k->lent;
-    k->lent = false;
 }
 
 /* Wakes the link, and gives it an output buffer that another one has used
@@ -69,14 +71,13 @@ weft_link_get_buffer(struct weft_link *k)
     return true;
 }
 
-/* Sends a message that is short: false when it is not that simple, and nothing
- * was done. */
+/* Sends a message that is short, in state OPEN: false when it is not that
+ * simple, and nothing was done. */
 WEFT_INLINE bool
 weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
                      const void *data, size_t len)
 {
-    if (k->state != WEFT_LINK_OPEN || k->write_dead
-        || weft_deflate_wants(k->deflate, len) || !weft_link_get_buffer(k)
+    if (k->write_dead || weft_deflate_wants(k->deflate, len) || !weft_link_get_buffer(k)
         || !weft_session_send_short(&k->flow->session, opcode, data, len))
         return false;
     k->last_message = k->loop->now;

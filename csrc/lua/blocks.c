@@ -73,6 +73,7 @@ static void *
 take_large(struct blocks *b, size_t size)
 {
     struct large *end = b->large + b->large_count, *l = end, found;
+    void *p;
 
     do
         if (l == b->large)
@@ -84,7 +85,10 @@ take_large(struct blocks *b, size_t size)
     memmove(l, l + 1, (size_t)(end - l - 1) * sizeof(*l));
     if (found.size == size)
         return found.p;
-    return b->next(b->ud, found.p, found.size, size);
+    p = b->next(b->ud, found.p, found.size, size);
+    if (p == NULL) /* it is as it was */
+        b->next(b->ud, found.p, found.size, 0);
+    return p;
 }
 
 static void

@@ -4,6 +4,8 @@
  */
 #include "lua/collector.h"
 
+#include <stdbool.h>
+
 enum {
     LEAST = 4096, /* kibibytes, whatever there is in all */
     MOST = 8192,
@@ -11,12 +13,12 @@ enum {
 
 /*
  * Lua's own way to say that so many kibibytes were allocated, or, below zero,
- * that they were not.
+ * that they were not.  False: it does not hear, a finalizer is running.
  */
-static void
+static bool
 tell(lua_State *L, int kibibytes)
 {
-    lua_gc(L, LUA_GCSTEP, kibibytes);
+    return lua_gc(L, LUA_GCSTEP, kibibytes) >= 0;
 }
 
 /* Three quarters of what there is, so that garbage is never most of it; but a
@@ -38,8 +40,8 @@ weft_untold_add(lua_State *L, struct weft_untold *u, size_t len)
         u->most = bound(L);
     if (u->now >= u->most || !lua_gc(L, LUA_GCISRUNNING))
         return;
-    u->now += kibibytes;
-    tell(L, -kibibytes);
+    if (tell(L, -kibibytes))
+        u->now += kibibytes;
 }
 
 void
@@ -47,7 +49,8 @@ weft_untold_settle(lua_State *L, struct weft_untold *u)
 {
     if (u->now < u->most || !lua_gc(L, LUA_GCISRUNNING))
         return;
-    tell(L, u->now);
+    if (!tell(L, u->now))
+        return;
     u->now = 0;
     u->most = bound(L);
 }

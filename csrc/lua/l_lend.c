@@ -35,6 +35,7 @@ weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self, int message)
     struct weft_ws *ws = lua_touserdata(L, self);
     struct weft_instance *I = ws->instance;
     lua_Integer at = (lua_Integer)I->lent_count * 2;
+    enum weft_status rc;
     size_t len;
     const char *data = lua_tolstring(L, message, &len);
 
@@ -51,7 +52,10 @@ weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self, int message)
     lua_rawseti(L, -2, at + 1); /* what can raise is over */
     lua_pop(L, 1);
     I->lent[I->lent_count++] = ws->link.flow->session.out.borrowed;
-    return weft_link_send_borrowed(&ws->link, opcode, data, len);
+    rc = weft_link_send_borrowed(&ws->link, opcode, data, len);
+    if (rc != WEFT_OK)
+        I->lent_count--; /* another one will have its number, and its place */
+    return rc;
 }
 
 /* Whether a connection's string of that number is lent. */

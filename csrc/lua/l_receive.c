@@ -12,8 +12,8 @@ weft_ws_push_received(lua_State *L, struct weft_ws *ws,
                       enum weft_wait_kind kind)
 {
     struct weft_link *k = &ws->link;
-    const struct weft_event *ev = &k->flow->event;
     enum weft_status rc = weft_link_next(k);
+    struct weft_event ev;
 
     if (rc == WEFT_MORE)
         return 0;
@@ -24,19 +24,20 @@ weft_ws_push_received(lua_State *L, struct weft_ws *ws,
         lua_pushnil(L);
         return 1;
     }
-    lua_pushlstring(L, (const char *)ev->data, ev->len);
-    if (ev->len >= WEFT_LARGE)
-        weft_untold_add(L, &ws->instance->untold, ev->len);
+    ev = k->flow->event; /* a finalizer that runs now may receive too */
+    lua_pushlstring(L, (const char *)ev.data, ev.len);
+    if (ev.len >= WEFT_LARGE)
+        weft_untold_add(L, &ws->instance->untold, ev.len);
     if (kind != WEFT_WAIT_CHUNK)
         lua_rawgeti(L, LUA_REGISTRYINDEX,
-                    ev->opcode == WEFT_TEXT
+                    ev.opcode == WEFT_TEXT
                         ? ws->instance->state->text_ref
                         : ws->instance->state->binary_ref);
     weft_link_taken(k);
     ws->instance->messages--;
     if (kind != WEFT_WAIT_CHUNK)
         return 2;
-    if (ev->type == WEFT_EVENT_MESSAGE || ev->last) {
+    if (ev.type == WEFT_EVENT_MESSAGE || ev.last) {
         ws->streaming = false;
         weft_link_stream(k, false);
     }

@@ -170,7 +170,8 @@ send_short(lua_State *L, struct weft_ws *ws)
         || (top != 2 && (top != 3 || !is_kind(L, 3, I->state, &opcode))))
         return false;
     data = lua_tolstring(L, 2, &len);
-    return data != NULL && (t == NULL || t->cancels == 0) && !weft_ws_is_full(ws)
+    return data != NULL && (t == NULL || t->cancels == 0)
+           && ws->link.state == WEFT_LINK_OPEN && !weft_ws_is_full(ws)
            && weft_link_send_short(&ws->link, opcode, data, len);
 }
 
@@ -218,8 +219,10 @@ weft_ws_try_send(lua_State *L)
     rc = send_now(L, ws, &m, 2, bytes);
     if (rc != WEFT_OK)
         return weft_ws_push_refused(L, ws, rc, "ws:try_send");
-    if (weft_wait_blocks(L, ws->instance))
+    if (weft_wait_blocks(L, ws->instance)) {
         weft_link_flush(&ws->link);
+        weft_return_lent(L, ws->instance);
+    }
     lua_pushboolean(L, 1);
     return 1;
 }
