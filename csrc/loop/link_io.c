@@ -1,7 +1,6 @@
 /*
  * A link's bytes: from the socket into the loop's arena, and from the output
- * queue to the socket.  It must not know
- * what the bytes mean.
+ * queue to the socket.  It must not know what the bytes mean.
  */
 #include <errno.h>
 #include <string.h>

@@ -114,8 +114,9 @@ enum weft_task_status {
 /*
  * A userdata; user value 1: its thread, 2: the loop.  While it lives (until
  * DONE), it is anchored by its instance, or in the house of the connection that
- * it handles, which is anchored then: one anchor less for each of very many.  When it is over, its thread's stack
- * holds the results, or the error and its traceback.
+ * it handles, which is anchored then: one anchor less for each of very many.
+ * When it is over, its thread's stack holds the results, or the error and its
+ * traceback.
  */
 struct weft_task {
     lua_State *thread;

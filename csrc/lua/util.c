@@ -101,28 +101,31 @@ weft_make_anchors(lua_State *L, struct weft_instance *I, int loop)
     lua_pop(L, 1);
 }
 
+/* Pushes what the state's weak table has there, or nil. */
+static void
+push_weak(lua_State *L, struct weft_instance *I, lua_Integer at)
+{
+    push_weak_table(L, I->state);
+    lua_rawgeti(L, -1, at);
+    lua_replace(L, -2);
+}
+
 void
 weft_push_loop(lua_State *L, struct weft_instance *I)
 {
-    push_weak_table(L, I->state);
-    lua_rawgeti(L, -1, I->loop_at);
-    lua_replace(L, -2);
+    push_weak(L, I, I->loop_at);
 }
 
 void
 weft_push_lent(lua_State *L, struct weft_instance *I)
 {
-    push_weak_table(L, I->state);
-    lua_rawgeti(L, -1, I->lent_at);
-    lua_replace(L, -2);
+    push_weak(L, I, I->lent_at);
 }
 
 void
 weft_push_anchors(lua_State *L, struct weft_instance *I)
 {
-    push_weak_table(L, I->state);
-    lua_rawgeti(L, -1, I->anchors_at);
-    lua_replace(L, -2);
+    push_weak(L, I, I->anchors_at);
 }
 
 void

@@ -207,9 +207,10 @@ void weft_session_fail(struct weft_session *s, enum weft_status failure);
 
 /*
  * Queues a whole message, compressed if that was agreed on and is worth it.
- * The payload is copied (a client masks it on the way).  WEFT_OK; WEFT_E_CLOSED after a close was sent or received;
- * WEFT_E_BUSY while a message is being written in pieces; WEFT_E_MEMORY; in
- * all of these nothing was queued.
+ * The payload is copied (a client masks it on the way).  WEFT_OK;
+ * WEFT_E_CLOSED after a close was sent or received; WEFT_E_BUSY while a
+ * message is being written in pieces; WEFT_E_MEMORY; in all of these nothing
+ * was queued.
  */
 static inline enum weft_status weft_session_send(struct weft_session *s,
                                                  enum weft_opcode opcode,

@@ -3,41 +3,8 @@
  * then the second, and so on until none fails.  Each has to end with a
  * sentence, and everything is given back.
  */
+#include "failing_mem.h"
 #include "load_kit.h"
-
-#include "base/mem.h"
-
-/* The allocation hook, in place of base/mem.c. */
-static long allocations, failing = -1, held;
-
-void *
-weft_realloc(void *p, size_t size)
-{
-    void *q;
-
-    if (failing >= 0 && allocations++ == failing)
-        return NULL;
-    q = realloc(p, size);
-    held += p == NULL && q != NULL;
-    return q;
-}
-
-void *
-weft_zalloc(size_t size)
-{
-    void *p = weft_realloc(NULL, size);
-
-    if (p != NULL)
-        memset(p, 0, size);
-    return p;
-}
-
-void
-weft_free(void *p)
-{
-    held -= p != NULL;
-    free(p);
-}
 
 /* Whether it came to its end; if not, it says why. */
 static bool
@@ -80,7 +47,7 @@ run_secure(struct weft_load_plan plan)
 static void
 play(const struct weft_load_plan *plan, bool tls)
 {
-    long before = held, n = 0;
+    long before = unfreed, n = 0;
     bool done = false;
 
     while (!done && n < 2000) {
@@ -88,7 +55,7 @@ play(const struct weft_load_plan *plan, bool tls)
         failing = n++;
         done = (tls ? run_secure(*plan) : run(plan)) && failing >= allocations;
         failing = -1;
-        CHECK(held == before);
+        CHECK(unfreed == before);
     }
     CHECK(n > 10 && n < 2000);
 }

@@ -3,35 +3,9 @@
  * allocation failing, then the second, and so on until none fails.  Nothing
  * may crash, leak, or stay behind in the loop.
  */
+#include "failing_mem.h"
 #include "loop_kit.h"
 #include "loop/room.h"
-
-/* The allocation hook, in place of base/mem.c. */
-static long allocations, failing = -1;
-
-void *
-weft_realloc(void *p, size_t size)
-{
-    if (failing >= 0 && allocations++ == failing)
-        return NULL;
-    return realloc(p, size);
-}
-
-void *
-weft_zalloc(size_t size)
-{
-    void *p = weft_realloc(NULL, size);
-
-    if (p != NULL)
-        memset(p, 0, size);
-    return p;
-}
-
-void
-weft_free(void *p)
-{
-    free(p);
-}
 
 static const char long_text[40000] = { 'x' };
 

@@ -3,37 +3,8 @@
  * allocation failing, then the second, and so on until none fails.  A call
  * then says so, and nothing crashes, leaks or goes on as if it were well.
  */
+#include "failing_mem.h"
 #include "loop_tls_kit.h"
-
-/* The allocation hook, in place of base/mem.c. */
-static long allocations, failing = -1;
-static bool failed;
-
-void *
-weft_realloc(void *p, size_t size)
-{
-    if (failing >= 0 && allocations++ == failing) {
-        failed = true;
-        return NULL;
-    }
-    return realloc(p, size);
-}
-
-void *
-weft_zalloc(size_t size)
-{
-    void *p = weft_realloc(NULL, size);
-
-    if (p != NULL)
-        memset(p, 0, size);
-    return p;
-}
-
-void
-weft_free(void *p)
-{
-    free(p);
-}
 
 static struct weft_tls_context *client, *server;
 static const char long_text[40000] = { 'x' };
@@ -52,7 +23,7 @@ wire(struct end *from, struct end *to)
 static bool
 may_go_on(struct end *e, enum weft_status rc)
 {
-    CHECK(rc >= 0 || (failed && rc == WEFT_E_MEMORY));
+    CHECK(rc >= 0 || (refused && rc == WEFT_E_MEMORY));
     if (rc < 0)
         CHECK(strcmp(weft_tls_why(e->tls), "out of memory") == 0);
     return rc >= 0;
@@ -68,7 +39,7 @@ one_step(struct end *e, struct end *other, enum weft_status *rc)
     *rc = weft_tls_handshake(e->tls);
     good = may_go_on(e, *rc);
     if (settle(e, lent) != WEFT_OK) {
-        CHECK(failed);
+        CHECK(refused);
         good = false;
     }
     if (good)
@@ -98,7 +69,7 @@ talk(struct end *from, struct end *to)
     uint8_t *lent;
 
     if (n < 0) {
-        CHECK(n == -ENOMEM && failed);
+        CHECK(n == -ENOMEM && refused);
         CHECK(weft_buf_len(&to->in) == before);
         n = weft_tls_write(from->tls, spans, 1, 5, &to->in);
         CHECK(n == 5); /* nothing was lost */
@@ -107,10 +78,10 @@ talk(struct end *from, struct end *to)
         lent = lend(to, 1000);
         while (weft_tls_has_more(to->tls)) {
             n = weft_tls_read(to->tls, text, sizeof(text));
-            CHECK(n > 0 || n == -EAGAIN || (n == -ENOMEM && failed));
+            CHECK(n > 0 || n == -EAGAIN || (n == -ENOMEM && refused));
         }
         if (settle(to, lent) != WEFT_OK) {
-            CHECK(failed);
+            CHECK(refused);
             return;
         }
     }
@@ -123,7 +94,7 @@ connection(void)
 
     p.client.tls = weft_tls_new(client, "localhost", 1);
     p.server.tls = weft_tls_new(server, NULL, 0);
-    CHECK(failed || (p.client.tls != NULL && p.server.tls != NULL));
+    CHECK(refused || (p.client.tls != NULL && p.server.tls != NULL));
     if (p.client.tls != NULL && p.server.tls != NULL && both_shake(&p)) {
         talk(&p.client, &p.server);
         talk(&p.server, &p.client);
@@ -143,10 +114,10 @@ contexts(void)
     struct weft_tls_options o = { .pin = pins };
     struct weft_tls_context *c = weft_tls_context_new(&o, NULL, why);
 
-    CHECK(c != NULL || (failed && strcmp(why, "out of memory") == 0));
+    CHECK(c != NULL || (refused && strcmp(why, "out of memory") == 0));
     weft_tls_context_release(c);
     c = a_server();
-    CHECK(c != NULL || (failed && strcmp(why, "out of memory") == 0));
+    CHECK(c != NULL || (refused && strcmp(why, "out of memory") == 0));
     weft_tls_context_release(c);
 }
 
@@ -161,7 +132,7 @@ refusal(void)
     if (p.client.tls != NULL) {
         weft_buf_add(&p.client.in, "SSH-2.0-OpenSSH", 15);
         rc = step(&p.client, &p.server, 0);
-        CHECK(rc == WEFT_E_TLS || failed);
+        CHECK(rc == WEFT_E_TLS || refused);
         CHECK(weft_tls_why(p.client.tls)[0] != '\0' || rc == WEFT_MORE);
     }
     pair_deinit(&p);
@@ -173,12 +144,12 @@ play(void (*scene)(void))
     long n = 0;
 
     do {
-        failed = false;
+        refused = false;
         allocations = 0;
         failing = n++;
         scene();
         failing = -1;
-    } while (failed && n < 1000);
+    } while (refused && n < 1000);
     CHECK(n > 3 && n < 1000);
 }
 

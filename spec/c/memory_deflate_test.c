@@ -4,6 +4,7 @@
  * after is still what the peer can read, and nothing is lost.
  */
 #include "deflate_kit.h"
+#include "failing_mem.h"
 #include "session_kit.h"
 
 #ifdef WEFT_NO_ZLIB
@@ -16,41 +17,6 @@ main(void)
 }
 
 #else
-
-/* The allocation hook, in place of base/mem.c. */
-static long allowed = -1; /* allocations to come; -1: no end */
-static bool refused;
-static long blocks;       /* that were not freed */
-
-void *
-weft_realloc(void *p, size_t size)
-{
-    if (allowed == 0) {
-        refused = true;
-        return NULL;
-    }
-    if (allowed > 0)
-        allowed--;
-    blocks += p == NULL;
-    return realloc(p, size);
-}
-
-void *
-weft_zalloc(size_t size)
-{
-    void *p = weft_realloc(NULL, size);
-
-    if (p != NULL)
-        memset(p, 0, size);
-    return p;
-}
-
-void
-weft_free(void *p)
-{
-    blocks -= p != NULL;
-    free(p);
-}
 
 enum { LEN = 80000 };
 
@@ -210,7 +176,7 @@ survives(enum weft_role role, const struct agreement *g, bool speaking,
     weft_buf_deinit(&wire);
     weft_buf_deinit(&sent);
     weft_buf_deinit(&heard);
-    CHECK(blocks == 0);
+    CHECK(unfreed == 0);
     return refused;
 }
 

@@ -5,40 +5,9 @@
 #ifndef WEFT_SPEC_TUNNEL_KIT_H
 #define WEFT_SPEC_TUNNEL_KIT_H
 
-#include <stdlib.h>
-
-#include "base/mem.h"
 #include "check.h"
+#include "failing_mem.h"
 #include "proto/tunnel.h"
-
-/* This program's own mem.c, whose memory can run out. */
-static long allowed = -1; /* allocations to come; -1: no end */
-
-void *
-weft_realloc(void *p, size_t size)
-{
-    if (allowed == 0)
-        return NULL;
-    if (allowed > 0)
-        allowed--;
-    return realloc(p, size);
-}
-
-void *
-weft_zalloc(size_t size)
-{
-    void *p = weft_realloc(NULL, size);
-
-    if (p != NULL)
-        memset(p, 0, size);
-    return p;
-}
-
-void
-weft_free(void *p)
-{
-    free(p);
-}
 
 #define SPAN(literal) { literal, sizeof(literal) - 1 }
 
