@@ -16,6 +16,7 @@
 enum {
     SPARE_LEAST = 64 * 1024, /* less is not worth keeping */
     SPARE_MOST = 2 * 1024 * 1024,
+    ENOUGH = 128 * 1024, /* for one turn; the next one costs little beside it */
 };
 
 /* The message goes on in a spare buffer, if one is larger than its own. */
@@ -81,6 +82,8 @@ weft_link_read_large(struct weft_link *k)
     if (weft_session_pending(s)) {
         weft_list_add(&k->loop->fed, &k->flow->fed);
         weft_link_mark(k);
+        if (weft_buf_len(&s->message) >= ENOUGH)
+            k->loop->enough = true;
     }
     return true;
 }

@@ -21,7 +21,9 @@ enum {
     ROOM = 128 * 1024,  /* bytes of all of them */
     FEW = 16,           /* large ones that are kept, of so many bytes: */
     LARGE_LEAST = 32 * 1024,
-    LARGE_ROOM = 8 * 1024 * 1024, /* bytes of all of those */
+    LARGE_ROOM = 16 * 1024 * 1024, /* bytes of all of those */
+    COMES_AND_GOES = 8 * 1024 * 1024, /* bytes between two collections, see
+                                         collector.c */
 };
 
 #define TYPE "weft.Blocks"
@@ -174,6 +176,17 @@ let_go(lua_State *L)
     return 0;
 }
 
+/* glibc's allocator gives memory at the heap's end back to the system, unless a
+ * block has shown it how large they come and go.  Nothing touches this one. */
+static void
+teach(lua_Alloc next, void *ud)
+{
+    void *p = next(ud, NULL, 0, COMES_AND_GOES);
+
+    if (p != NULL)
+        next(ud, p, COMES_AND_GOES, 0);
+}
+
 /* core.keep_blocks() -> what core.free_blocks() takes; nil: it is done already,
  * or memory is out */
 static int
@@ -193,8 +206,9 @@ keep_blocks(lua_State *L)
     if (b == NULL)
         return 0;
     *b = (struct blocks){ .next = next, .ud = ud, .room = ROOM,
-                          .large_most = LARGE_ROOM / 2 };
+                          .large_most = LARGE_ROOM / 4 };
     held->blocks = b;
+    teach(next, ud);
     lua_setallocf(L, allocate, b);
     return 1;
 }

@@ -6,9 +6,15 @@
 
 #include <stdbool.h>
 
-enum {
-    LEAST = 4096, /* kibibytes, whatever there is in all */
-    MOST = 8192,
+enum { /* kibibytes */
+    MOST = 8 * 1024, /* kept from it, and told at the end of a turn; strings
+                        that go round in much more are slow to fill: page
+                        tables and caches hold so much */
+    MOST_OF_HUGE = 16 * 1024, /* of those that are HUGE, which find nothing of
+                                 theirs in a cache anyway */
+    HUGE = 256,
+    AHEAD = 2 * 1024, /* kept from it before there are any: else the next one
+                         would set off another collection at once */
 };
 
 /*
@@ -21,23 +27,12 @@ tell(lua_State *L, int kibibytes)
     return lua_gc(L, LUA_GCSTEP, kibibytes) >= 0;
 }
 
-/* Three quarters of what there is, so that garbage is never most of it; but a
- * small state is not gone through for each few messages either. */
-static int
-bound(lua_State *L)
-{
-    int all = lua_gc(L, LUA_GCCOUNT) / 4 * 3;
-
-    return all < LEAST ? LEAST : all > MOST ? MOST : all;
-}
-
 void
 weft_untold_add(lua_State *L, struct weft_untold *u, size_t len)
 {
     int kibibytes = (int)(len / 1024 < MOST ? len / 1024 : MOST);
 
-    if (u->most == 0)
-        u->most = bound(L);
+    u->most = kibibytes >= HUGE ? MOST_OF_HUGE : MOST;
     if (u->now >= u->most || !lua_gc(L, LUA_GCISRUNNING))
         return;
     if (tell(L, -kibibytes))
@@ -47,10 +42,10 @@ weft_untold_add(lua_State *L, struct weft_untold *u, size_t len)
 void
 weft_untold_settle(lua_State *L, struct weft_untold *u)
 {
-    if (u->now < u->most || !lua_gc(L, LUA_GCISRUNNING))
+    if (u->now < u->most || u->now == 0 || !lua_gc(L, LUA_GCISRUNNING))
         return;
-    if (!tell(L, u->now))
-        return;
-    u->now = 0;
-    u->most = bound(L);
+    if (tell(L, u->now + u->ahead)) {
+        u->now = 0;
+        u->ahead = tell(L, -AHEAD) ? AHEAD : 0;
+    }
 }

@@ -18,8 +18,9 @@ enum { WEFT_LARGE = 4 * 1024 }; /* a message of so many bytes counts */
 
 /* In kibibytes; all zero is right at first. */
 struct weft_untold {
-    int now;  /* made, and not told */
-    int most; /* told at the end of a turn from here on */
+    int now;   /* made, and not told */
+    int most;  /* told at the end of a turn from here on */
+    int ahead; /* of those to come */
 };
 
 /* A string of that length, WEFT_LARGE or more, was made in L. */
