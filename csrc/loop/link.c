@@ -248,6 +248,9 @@ fault_cause(enum weft_status fault)
 void
 weft_link_fail(struct weft_link *k, enum weft_status fault)
 {
+    weft_link_catch_up(k);
+    if (k->state == WEFT_LINK_CLOSED)
+        return;
     k->flow->fault = WEFT_OK;
     k->reading_over = true;
     k->loop->now = weft_now();
@@ -266,6 +269,7 @@ void
 weft_link_close(struct weft_link *k, unsigned code, struct weft_span reason,
                 enum weft_cause cause)
 {
+    weft_link_catch_up(k);
     if (k->state == WEFT_LINK_IDLE || k->state >= WEFT_LINK_LINGER)
         return;
     if (k->state < WEFT_LINK_OPEN) {

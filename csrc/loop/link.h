@@ -328,12 +328,31 @@ weft_link_wake(struct weft_link *k)
     return weft_link_is_awake(k) || weft_link_get_flow(k);
 }
 
-/* Bytes the kernel has not taken. */
+/* Bytes that are queued for it alone. */
 static inline size_t
-weft_link_backlog(const struct weft_link *k)
+weft_link_queued(const struct weft_link *k)
 {
     return weft_outq_len(&k->flow->session.out)
            + (k->tls != NULL ? weft_buf_len(weft_tls_pending(k->tls)) : 0);
+}
+
+void weft_link_catch_up_any(struct weft_link *k); /* the long way */
+
+/* What its room has gathered in this turn is queued, since something else is
+ * to come behind it.  When memory is out, the link ends. */
+static inline void
+weft_link_catch_up(struct weft_link *k)
+{
+    if (k->rooms != NULL && k->loop->post.room != NULL)
+        weft_link_catch_up_any(k);
+}
+
+/* Bytes the kernel has not taken. */
+static inline size_t
+weft_link_backlog(struct weft_link *k)
+{
+    weft_link_catch_up(k);
+    return weft_link_queued(k);
 }
 
 /*

@@ -85,6 +85,8 @@ read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
 
     if (f->session.lent)
         weft_link_end_large(k);
+    if (f->input.len > 0)
+        weft_link_catch_up(k); /* a close may be answered */
     for (; can_read(k); rc = WEFT_OK) {
         rc = weft_session_read_on(&f->session, &f->input, ev, rc);
         if (weft_outq_len(&f->session.out) > 0)
@@ -351,6 +353,7 @@ weft_link_settle(struct weft_link *k)
 static inline enum weft_status
 begin_sending(struct weft_link *k)
 {
+    weft_link_catch_up(k);
     if (!weft_link_is_open(k))
         return WEFT_E_CLOSED;
     return weft_link_get_buffer(k) ? WEFT_OK : WEFT_E_MEMORY;
@@ -447,6 +450,7 @@ weft_link_ping(struct weft_link *k, struct weft_ping *p)
 {
     enum weft_status rc;
 
+    weft_link_catch_up(k);
     if (!weft_link_is_open(k))
         return WEFT_E_CLOSED;
     if (!weft_link_wake(k))

@@ -107,7 +107,14 @@ void weft_sealed_watch(struct weft_link *k); /* it may have more to read */
 void weft_loop_cool(struct weft_loop *loop);
 void weft_sealed_cool(struct weft_link *k);
 
+/* post.c */
+void weft_loop_post(struct weft_loop *loop); /* what is gathered goes out */
+void weft_loop_free_post(struct weft_loop *loop);
+
 /* link_io.c */
+/* Sends whole frames of a server's now, if nothing is in front of them, and
+ * queues what does not leave. */
+void weft_link_send_now(struct weft_link *k, struct weft_chunk *c);
 void weft_link_ready(struct weft_link *k, uint8_t what);
 long weft_link_receive(struct weft_link *k, void *to, size_t len);
 /* Sets what the poller reports, for a socket and for an end of a pair. */

@@ -338,10 +338,40 @@ output_done(struct weft_link *k)
 }
 
 void
+weft_link_send_now(struct weft_link *k, struct weft_chunk *c)
+{
+    struct weft_span all = { (const char *)c->bytes, c->len };
+    long n = 0;
+
+    if (weft_link_queued(k) == 0 && k->watch.fd >= 0 && k->tls == NULL)
+        n = weft_sock_sendv(k->watch.fd, &all, 1);
+    if (n == (long)c->len) {
+        k->last_message = k->life = k->loop->now;
+        return;
+    }
+    if (!weft_link_wake(k)) {
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+        return;
+    }
+    if (n < 0 && n != -EAGAIN) {
+        output_broken(k, n);
+        return;
+    }
+    if (weft_link_send_chunk(k, c) != WEFT_OK) {
+        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+        return;
+    }
+    if (n > 0)
+        weft_outq_consume(&k->flow->session.out, (size_t)n);
+}
+
+void
 weft_link_flush(struct weft_link *k)
 {
-    struct weft_outq *out = &k->flow->session.out;
+    struct weft_outq *out;
 
+    weft_link_catch_up(k);
+    out = &k->flow->session.out;
     if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED
         || k->state == WEFT_LINK_DIALLING)
         return;

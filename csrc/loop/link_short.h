@@ -77,7 +77,9 @@ WEFT_INLINE bool
 weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
                      const void *data, size_t len)
 {
-    if (k->write_dead || weft_deflate_wants(k->deflate, len) || !weft_link_get_buffer(k)
+    if (k->write_dead || weft_deflate_wants(k->deflate, len)
+        || (k->rooms != NULL && k->loop->post.room != NULL)
+        || !weft_link_get_buffer(k)
         || !weft_session_send_short(&k->flow->session, opcode, data, len))
         return false;
     k->last_message = k->loop->now;

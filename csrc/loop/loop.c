@@ -45,6 +45,7 @@ weft_loop_deinit(struct weft_loop *loop)
     for (int i = 0; i < loop->large_count; i++)
         weft_buf_deinit(&loop->large[i]);
     loop->large_count = 0;
+    weft_loop_free_post(loop);
     weft_loop_free_flows(loop);
     weft_buf_deinit(&loop->sealing);
     weft_digest_deinit(&loop->digest);
@@ -74,7 +75,7 @@ weft_loop_timeout(const struct weft_loop *loop)
     int64_t at, left;
 
     if (!weft_list_empty(&loop->work) || !weft_list_empty(&loop->batch)
-        || !weft_list_empty(&loop->dirty)
+        || !weft_list_empty(&loop->dirty) || loop->post.room != NULL
         || !weft_list_empty(&loop->fed)
         || !weft_list_empty(&loop->piped)
         || !weft_list_empty(&loop->unsecured))
@@ -261,6 +262,7 @@ weft_loop_flush(struct weft_loop *loop)
 
     while ((n = weft_list_take(&loop->fed)) != NULL)
         weft_link_settle(WEFT_CONTAINER(n, struct weft_flow, fed)->link);
+    weft_loop_post(loop);
     while ((n = weft_list_take(&loop->dirty)) != NULL)
         weft_link_flush(WEFT_CONTAINER(n, struct weft_flow, dirty)->link);
 }

@@ -67,6 +67,17 @@ struct weft_user_watch {
     uint8_t ready;
 };
 
+struct weft_room;
+struct weft_chunk;
+
+/* What is gathered for a room, see post.h. */
+struct weft_post {
+    struct weft_room *room;   /* NULL: for none */
+    size_t members;           /* who will get it; the others are: */
+    struct weft_node apart;   /* struct weft_membership */
+    struct weft_chunk *chunk; /* of frames; kept between uses */
+};
+
 struct weft_loop {
     struct weft_poller *poller;
     struct weft_timers timers;
@@ -95,6 +106,7 @@ struct weft_loop {
     size_t share;            /* of the arena for one link in this turn */
     uint32_t first, reads;   /* where to begin among the ready; who has read */
     bool enough;             /* was read in this turn: a large message, whole */
+    struct weft_post post;
     struct weft_deflate_pool deflate; /* zlib streams between uses */
     struct weft_buf large[WEFT_LARGE_BUFFERS]; /* of large messages that came
                                                   in, between uses */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
+#include "loop/post.h"
 
 static struct weft_membership *
 first_member(const struct weft_room *r)
@@ -29,6 +30,7 @@ end_membership(struct weft_membership *m)
 {
     struct weft_membership **at = &m->link->rooms;
 
+    weft_post_forget(m);
     while (*at != m)
         at = &(*at)->next;
     *at = m->next;
@@ -49,7 +51,7 @@ void
 weft_room_deinit(struct weft_room *r)
 {
     while (r->count > 0)
-        end_membership(first_member(r));
+        weft_room_leave(r, first_member(r)->link);
 }
 
 enum weft_status
@@ -70,6 +72,7 @@ weft_room_join(struct weft_room *r, struct weft_link *k)
     m->next = k->rooms;
     k->rooms = m;
     r->count++;
+    weft_post_join(m);
     return WEFT_OK;
 }
 
@@ -80,7 +83,10 @@ weft_room_leave(struct weft_room *r, struct weft_link *k)
 
     if (m == NULL)
         return false;
-    end_membership(m);
+    weft_post_set_apart(m);
+    m = find(r, k); /* its link may have ended */
+    if (m != NULL)
+        end_membership(m);
     return true;
 }
 
@@ -168,27 +174,38 @@ drop(const struct weft_room *r, struct weft_link *k)
                         WEFT_CAUSE_SLOW);
 }
 
+/* Who is sent to one by one: who was set apart, or everybody. */
+struct roll {
+    struct weft_node *list;
+    bool apart;
+};
+
+static struct weft_membership *
+member_at(const struct roll *roll, struct weft_node *n)
+{
+    return roll->apart ? WEFT_CONTAINER(n, struct weft_membership, apart)
+                       : WEFT_CONTAINER(n, struct weft_membership, in_room);
+}
+
 static bool
-needs_frame(const struct weft_room *r)
+needs_frame(const struct roll *roll)
 {
     struct weft_node *n;
 
-    for (n = r->members.next; n != &r->members; n = n->next)
-        if (WEFT_CONTAINER(n, struct weft_membership, in_room)->link->role
-            == WEFT_SERVER)
+    for (n = roll->list->next; n != roll->list; n = n->next)
+        if (member_at(roll, n)->link->role == WEFT_SERVER)
             return true;
     return false;
 }
 
 static void
-deliver(struct weft_room *r, struct post *p, size_t *queued,
-        size_t *dropped)
+deliver(struct weft_room *r, struct post *p, const struct roll *roll,
+        size_t *queued, size_t *dropped)
 {
     struct weft_node *n, *next;
 
-    for (n = r->members.next; n != &r->members; n = next) {
-        struct weft_link *k =
-            WEFT_CONTAINER(n, struct weft_membership, in_room)->link;
+    for (n = roll->list->next; n != roll->list; n = next) {
+        struct weft_link *k = member_at(roll, n)->link;
 
         next = n->next; /* k may end in here, and leave */
         if (k == p->letter->except || !weft_link_is_open(k))
@@ -202,23 +219,42 @@ deliver(struct weft_room *r, struct post *p, size_t *queued,
     }
 }
 
+/* Whether the letter is gathered for those who take it as it is. */
+static bool
+gathers(struct weft_room *r, const struct weft_letter *letter)
+{
+    struct weft_membership *m;
+
+    if (!weft_post_open(r, letter))
+        return false;
+    m = letter->except != NULL ? find(r, letter->except) : NULL;
+    if (m != NULL)
+        weft_post_set_apart(m);
+    return r->count > 0; /* memory may have been out */
+}
+
 enum weft_status
 weft_room_send(struct weft_room *r, const struct weft_letter *letter,
                size_t *queued, size_t *dropped)
 {
+    struct roll roll = { &r->members, false };
     struct post p; /* large: packed[] is filled as far as kinds says */
 
     p.letter = letter;
     p.frame = NULL;
     p.kinds = 0;
     *queued = *dropped = 0;
-    if (needs_frame(r)) {
+    if (r->count > 0 && gathers(r, letter))
+        roll = (struct roll){ &first_member(r)->link->loop->post.apart, true };
+    if (needs_frame(&roll)) {
         p.frame = weft_session_frame_chunk(letter->opcode, letter->data,
                                            letter->len);
         if (p.frame == NULL)
             return WEFT_E_MEMORY;
     }
-    deliver(r, &p, queued, dropped);
+    if (roll.apart)
+        *queued = weft_post_add(r, letter);
+    deliver(r, &p, &roll, queued, dropped);
     weft_chunk_release(p.frame);
     for (int i = 0; i < p.kinds; i++)
         weft_chunk_release(p.packed[i].frame);

@@ -25,6 +25,7 @@ enum weft_on_full {
 
 struct weft_membership {
     struct weft_node in_room; /* of room->members */
+    struct weft_node apart;   /* of the loop's post, see post.h */
     struct weft_membership *next; /* of the link's, see link->rooms */
     struct weft_room *room;
     struct weft_link *link;

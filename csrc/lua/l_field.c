@@ -171,7 +171,7 @@ push_tls(lua_State *L, const struct weft_link *k)
 static int
 push_field(lua_State *L, struct weft_ws *ws, enum field f)
 {
-    const struct weft_link *k = &ws->link;
+    struct weft_link *k = &ws->link;
     char extensions[WEFT_DEFLATE_TEXT];
 
     switch (f) {

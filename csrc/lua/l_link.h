@@ -39,7 +39,7 @@ int weft_ws_push_refused(lua_State *L, struct weft_ws *ws,
 
 /* Whether a send would have to wait its turn. */
 static inline bool
-weft_ws_is_full(const struct weft_ws *ws)
+weft_ws_is_full(struct weft_ws *ws)
 {
     return weft_link_backlog(&ws->link) > ws->link.config->send_buffer
            || ws->writer != NULL || !weft_list_empty(&ws->senders);

@@ -117,7 +117,7 @@ check_send(lua_State *L, struct weft_span *bytes, bool may_wait,
 
 /* Whether nothing is in a message's way. */
 static inline bool
-may_send(const struct weft_ws *ws)
+may_send(struct weft_ws *ws)
 {
     const struct weft_instance *I = ws->instance;
     const struct weft_task *t = I->state->task;

@@ -78,7 +78,7 @@ push_result(lua_State *L, struct weft_ws *ws, enum weft_status rc)
 static bool
 must_wait(const struct weft_writer *w)
 {
-    const struct weft_ws *ws = w->ws;
+    struct weft_ws *ws = w->ws;
 
     if (weft_ws_is_connecting(ws))
         return true;

@@ -238,6 +238,11 @@ enum weft_status weft_session_send_borrowed(struct weft_session *s,
 enum weft_status weft_session_send_chunk(struct weft_session *s,
                                          struct weft_chunk *frame);
 
+/* Writes the unmasked frame of one whole message where there is room for
+ * WEFT_FRAME_HEAD_MAX + len bytes; returns how many it took. */
+size_t weft_session_write_frame(uint8_t *to, enum weft_opcode opcode,
+                                const void *data, size_t len);
+
 /* A chunk that holds the unmasked frame of one whole message, or NULL. */
 struct weft_chunk *weft_session_frame_chunk(enum weft_opcode opcode,
                                             const void *data, size_t len);

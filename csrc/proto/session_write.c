@@ -178,6 +178,18 @@ weft_session_send_chunk(struct weft_session *s, struct weft_chunk *frame)
     return rc;
 }
 
+size_t
+weft_session_write_frame(uint8_t *to, enum weft_opcode opcode,
+                         const void *data, size_t len)
+{
+    struct weft_frame f = whole_frame(opcode, len);
+    size_t size = weft_frame_write(&f, to);
+
+    if (len > 0)
+        memcpy(to + size, data, len);
+    return size + len;
+}
+
 static struct weft_chunk *
 frame_chunk(const struct weft_frame *f, const void *data)
 {
