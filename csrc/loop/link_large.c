@@ -17,6 +17,7 @@ enum {
     SPARE_LEAST = 64 * 1024, /* less is not worth keeping */
     SPARE_MOST = 2 * 1024 * 1024,
     ENOUGH = 128 * 1024, /* for one turn; the next one costs little beside it */
+    TOO_LONG = 2 * 1024 * 1024, /* for the others to wait until it is whole */
 };
 
 /* The message goes on in a spare buffer, if one is larger than its own. */
@@ -55,6 +56,23 @@ weft_link_end_large(struct weft_link *k)
     s->lent = false;
 }
 
+/*
+ * n bytes more of a large message, or all that was missing.  The turn ends
+ * with it; if it is not whole, it goes on in the next one, before others begin
+ * theirs: so one after the other comes in and is handled while the processor
+ * has it in its cache, and they need one buffer.
+ */
+static void
+share_turn(struct weft_loop *loop, struct weft_session *s, size_t n)
+{
+    size_t len = weft_buf_len(&s->message);
+    bool whole = weft_session_pending(s);
+
+    if (whole ? len >= ENOUGH : n >= ENOUGH && len < TOO_LONG)
+        loop->enough = true;
+    loop->goes_on = loop->enough && !whole;
+}
+
 bool
 weft_link_read_large(struct weft_link *k)
 {
@@ -82,8 +100,7 @@ weft_link_read_large(struct weft_link *k)
     if (weft_session_pending(s)) {
         weft_list_add(&k->loop->fed, &k->flow->fed);
         weft_link_mark(k);
-        if (weft_buf_len(&s->message) >= ENOUGH)
-            k->loop->enough = true;
     }
+    share_turn(k->loop, s, (size_t)n);
     return true;
 }

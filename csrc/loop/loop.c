@@ -161,13 +161,12 @@ share_arena(struct weft_loop *loop, int ready)
         loop->share = WEFT_SLICE_MIN;
 }
 
-/* All that are ready, or as many as it takes to have a large message: it is
- * handled while it is in the processor's cache, and the others come first in
- * the next turn. */
+/* All that are ready, or as many as it takes to have enough of a large message:
+ * the others come first in the next turn. */
 static void
 read_ready(struct weft_loop *loop, int n)
 {
-    loop->enough = false;
+    loop->enough = loop->goes_on = false;
     loop->ready_count = n;
     for (int i = 0; i < n; i++) {
         const struct weft_ready *r =
@@ -175,7 +174,7 @@ read_ready(struct weft_loop *loop, int n)
 
         dispatch(loop, r->watch, r->what);
         if (loop->enough) {
-            loop->reads = (uint32_t)i + 1;
+            loop->reads = (uint32_t)i + (loop->goes_on ? 0 : 1);
             break;
         }
     }

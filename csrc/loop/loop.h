@@ -105,7 +105,8 @@ struct weft_loop {
     size_t arena_used;
     size_t share;            /* of the arena for one link in this turn */
     uint32_t first, reads;   /* where to begin among the ready; who has read */
-    bool enough;             /* was read in this turn: a large message, whole */
+    bool enough, goes_on;    /* was read in this turn of a large message, which
+                                is not whole yet */
     struct weft_post post;
     struct weft_deflate_pool deflate; /* zlib streams between uses */
     struct weft_buf large[WEFT_LARGE_BUFFERS]; /* of large messages that came

@@ -21,7 +21,7 @@ enum {
     ROOM = 128 * 1024,  /* bytes of all of them */
     FEW = 16,           /* large ones that are kept, of so many bytes: */
     LARGE_LEAST = 32 * 1024,
-    LARGE_ROOM = 16 * 1024 * 1024, /* bytes of all of those */
+    LARGE_ROOM = 12 * 1024 * 1024, /* bytes of all of those */
     COMES_AND_GOES = 8 * 1024 * 1024, /* bytes between two collections, see
                                          collector.c */
 };
@@ -206,7 +206,7 @@ keep_blocks(lua_State *L)
     if (b == NULL)
         return 0;
     *b = (struct blocks){ .next = next, .ud = ud, .room = ROOM,
-                          .large_most = LARGE_ROOM / 4 };
+                          .large_most = LARGE_ROOM / 3 };
     held->blocks = b;
     teach(next, ud);
     lua_setallocf(L, allocate, b);

@@ -10,9 +10,6 @@ enum { /* kibibytes */
     MOST = 8 * 1024, /* kept from it, and told at the end of a turn; strings
                         that go round in much more are slow to fill: page
                         tables and caches hold so much */
-    MOST_OF_HUGE = 16 * 1024, /* of those that are HUGE, which find nothing of
-                                 theirs in a cache anyway */
-    HUGE = 256,
     AHEAD = 2 * 1024, /* kept from it before there are any: else the next one
                          would set off another collection at once */
 };
@@ -32,8 +29,7 @@ weft_untold_add(lua_State *L, struct weft_untold *u, size_t len)
 {
     int kibibytes = (int)(len / 1024 < MOST ? len / 1024 : MOST);
 
-    u->most = kibibytes >= HUGE ? MOST_OF_HUGE : MOST;
-    if (u->now >= u->most || !lua_gc(L, LUA_GCISRUNNING))
+    if (u->now >= MOST || !lua_gc(L, LUA_GCISRUNNING))
         return;
     if (tell(L, -kibibytes))
         u->now += kibibytes;
@@ -42,7 +38,7 @@ weft_untold_add(lua_State *L, struct weft_untold *u, size_t len)
 void
 weft_untold_settle(lua_State *L, struct weft_untold *u)
 {
-    if (u->now < u->most || u->now == 0 || !lua_gc(L, LUA_GCISRUNNING))
+    if (u->now < MOST || !lua_gc(L, LUA_GCISRUNNING))
         return;
     if (tell(L, u->now + u->ahead)) {
         u->now = 0;

@@ -19,7 +19,6 @@ enum { WEFT_LARGE = 4 * 1024 }; /* a message of so many bytes counts */
 /* In kibibytes; all zero is right at first. */
 struct weft_untold {
     int now;   /* made, and not told */
-    int most;  /* told at the end of a turn from here on */
     int ahead; /* of those to come */
 };
 
