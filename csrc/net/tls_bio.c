@@ -23,19 +23,20 @@ enum {
     LARGEST = HEADER + 16384 + 2048,  /* RFC 5246, 6.2.3 */
 };
 
-/* The next record's header, as far as it is there; returns how far. */
-static size_t
-peek(const struct weft_tls *t, uint8_t header[HEADER])
+/* The next record's header, of which all is there; in `room` when it lies in
+   two places. */
+static const uint8_t *
+peek(const struct weft_tls *t, uint8_t room[HEADER])
 {
-    size_t n = weft_buf_len(&t->kept), more;
+    size_t n = weft_buf_len(&t->kept);
 
-    n = n < HEADER ? n : HEADER;
-    if (n > 0)
-        memcpy(header, weft_buf_head(&t->kept), n);
-    more = t->lent_len < HEADER - n ? t->lent_len : HEADER - n;
-    if (more > 0)
-        memcpy(header + n, t->lent, more);
-    return n + more;
+    if (n == 0)
+        return t->lent;
+    if (n >= HEADER)
+        return weft_buf_head(&t->kept);
+    memcpy(room, weft_buf_head(&t->kept), n);
+    memcpy(room + n, t->lent, HEADER - n);
+    return room;
 }
 
 /* The size of the next record if it is whole, else 0; what is no record at all
@@ -44,10 +45,12 @@ static size_t
 whole_record(const struct weft_tls *t)
 {
     size_t waiting = weft_buf_len(&t->kept) + t->lent_len, size;
-    uint8_t header[HEADER];
+    uint8_t room[HEADER];
+    const uint8_t *header;
 
-    if (peek(t, header) < HEADER)
+    if (waiting < HEADER)
         return 0;
+    header = peek(t, room);
     size = HEADER + weft_load16(header + 3);
     if (header[0] < SSL3_RT_CHANGE_CIPHER_SPEC ||
         header[0] > SSL3_RT_APPLICATION_DATA ||
