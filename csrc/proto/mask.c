@@ -19,12 +19,62 @@ wide_key(const uint8_t key[4], uint64_t offset)
     return weft_wide_of(twice + (offset & 3));
 }
 
+#if defined(__x86_64__)
+
+enum { WIDER_LEAST = 1024 }; /* bytes; below, looking would cost as much */
+
+/* As mask() below, for a multiple of 128 bytes; returns how many. */
+static __attribute__((target("avx2"))) size_t
+mask_wider(uint8_t *to, const uint8_t *from, size_t len, weft_wide key)
+{
+    typedef uint64_t wider __attribute__((vector_size(32)));
+    const wider wide = { key[0], key[1], key[0], key[1] };
+    wider a, b, c, d;
+    size_t at = 0;
+
+    for (; len - at >= 128; at += 128) {
+        memcpy(&a, from + at, 32);
+        memcpy(&b, from + at + 32, 32);
+        memcpy(&c, from + at + 64, 32);
+        memcpy(&d, from + at + 96, 32);
+        a ^= wide, b ^= wide, c ^= wide, d ^= wide;
+        memcpy(to + at, &a, 32);
+        memcpy(to + at + 32, &b, 32);
+        memcpy(to + at + 64, &c, 32);
+        memcpy(to + at + 96, &d, 32);
+    }
+    return at;
+}
+
+static inline size_t
+mask_much(uint8_t *to, const uint8_t *from, size_t len, weft_wide key)
+{
+    return len >= WIDER_LEAST && __builtin_cpu_supports("avx2")
+               ? mask_wider(to, from, len, key)
+               : 0;
+}
+
+#else
+
+static inline size_t
+mask_much(uint8_t *to, const uint8_t *from, size_t len, weft_wide key)
+{
+    (void)to, (void)from, (void)len, (void)key;
+    return 0;
+}
+
+#endif
+
 /* `to` is `from` or does not overlap it. */
 static inline void
 mask(uint8_t *to, const uint8_t *from, size_t len, weft_wide key)
 {
     uint8_t octets[16];
+    size_t much = mask_much(to, from, len, key);
 
+    to += much;
+    from += much;
+    len -= much;
     for (; len >= 64; len -= 64, to += 64, from += 64) {
         weft_wide a = weft_load_wide(from), b = weft_load_wide(from + 16);
         weft_wide c = weft_load_wide(from + 32), d = weft_load_wide(from + 48);

@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-enum { ROOM = 160 };
+enum { ROOM = 1600 };
 
 static const uint8_t key[4] = { 0x37, 0xFA, 0x21, 0x3D };
 
@@ -74,6 +74,8 @@ main(void)
                                               UINT64_C(1) << 40 | from);
         }
     }
+    for (size_t len = 1000; len <= 1560; len++)
+        each_octet_is_masked_by_its_place(len, len % 9, len % 7);
     the_example_of_the_rfc_is_unmasked();
     pieces_are_masked_like_the_whole();
     return check_report();
