@@ -102,7 +102,7 @@ weft_post_open(struct weft_room *r, const struct weft_letter *letter)
     if (post->room != r || !is_short
         || SIZE - post->chunk->len < WEFT_FRAME_HEAD_MAX + letter->len)
         deliver(post, queue);
-    return is_short && (post->room == r || begin(post, r));
+    return is_short && r->count > 0 && (post->room == r || begin(post, r));
 }
 
 size_t

@@ -17,8 +17,8 @@
 
 /*
  * Gathers for this room from here on, if it does not yet, and has a place for
- * the letter.  False: not this one, or memory is out; what was gathered has
- * been queued then, whatever room it was for.
+ * the letter.  False: not this one, or memory is out (nobody may be left in the
+ * room then); what was gathered has been queued, whatever room it was for.
  */
 bool weft_post_open(struct weft_room *r, const struct weft_letter *letter);
 

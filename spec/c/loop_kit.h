@@ -63,6 +63,7 @@ world_deinit(struct world *w)
     CHECK(weft_list_empty(&w->loop.links));
     CHECK(weft_list_empty(&w->loop.work));
     CHECK(weft_list_empty(&w->loop.dirty));
+    CHECK(w->loop.post.room == NULL);
     CHECK(weft_list_empty(&w->loop.fed));
     CHECK(weft_list_empty(&w->loop.piped));
     CHECK(weft_timers_first(&w->loop.timers) == NULL);

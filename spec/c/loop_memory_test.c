@@ -69,6 +69,132 @@ pair_scene(struct world *w)
     weft_room_deinit(&r);
 }
 
+static void
+tell(struct weft_room *r, const char *data, size_t len,
+     const struct weft_link *except)
+{
+    size_t queued, dropped, all = r->count;
+
+    if (weft_room_send(r, &(struct weft_letter){
+                           .opcode = WEFT_TEXT, .data = data, .len = len,
+                           .except = except },
+                       &queued, &dropped)
+        == WEFT_OK)
+        CHECK(queued + dropped <= all);
+}
+
+/* Two rooms speak in turn; who is in both may end in between. */
+static void
+rooms_scene(struct world *w)
+{
+    struct weft_room *a = calloc(1, sizeof(*a)), *b = calloc(1, sizeof(*b));
+    struct weft_link c1, s1, c2, s2;
+
+    weft_room_init(a, WEFT_FULL_CLOSE);
+    weft_room_init(b, WEFT_FULL_DROP);
+    weft_link_init(&c1, &w->loop, w->config, WEFT_CLIENT);
+    weft_link_init(&s1, &w->loop, w->config, WEFT_SERVER);
+    weft_link_init(&c2, &w->loop, w->config, WEFT_CLIENT);
+    weft_link_init(&s2, &w->loop, w->config, WEFT_SERVER);
+    weft_link_pair(&c1, &s1, &a_request, NULL, 0);
+    weft_link_pair(&c2, &s2, &a_request, NULL, 0);
+    weft_room_join(a, &s1);
+    weft_room_join(a, &s2);
+    weft_room_join(b, &s1);
+    for (int i = 0; i < 300; i++) /* past what a link copies */
+        tell(a, "hello", 5, NULL);
+    tell(b, "hello", 5, NULL);
+    tell(a, "hello", 5, &s2);
+    tell(a, long_text, sizeof(long_text), NULL);
+    turns(w, 2);
+    take_all(&c1);
+    for (int i = 0; i < 300; i++)
+        tell(a, "hello", 5, NULL);
+    say(&s1, "hello");
+    weft_room_leave(a, &s2);
+    weft_room_join(a, &s2);
+    tell(b, "hello", 5, NULL);
+    CHECK(weft_link_backlog(&s1) < 1 << 20); /* asks for it, and may end it */
+    weft_room_deinit(b);
+    free(b);
+    turns(w, 4);
+    take_all(&c1);
+    take_all(&c2);
+    tell(a, "hello", 5, NULL);
+    goodbye(&s1, 1000, "hello");
+    weft_room_deinit(a);
+    free(a);
+    turns(w, 4);
+    weft_link_deinit(&c1);
+    weft_link_deinit(&c2);
+    weft_link_deinit(&s1);
+    weft_link_deinit(&s2);
+}
+
+/* The only member of a room may end because another room has spoken before. */
+static void
+emptied_scene(struct world *w)
+{
+    struct weft_room a, *b = calloc(1, sizeof(*b));
+    struct weft_link c, s;
+
+    weft_room_init(&a, WEFT_FULL_CLOSE);
+    weft_room_init(b, WEFT_FULL_CLOSE);
+    weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
+    weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
+    weft_link_pair(&c, &s, &a_request, NULL, 0);
+    weft_room_join(&a, &s);
+    weft_room_join(b, &s);
+    tell(&a, "hello", 5, NULL);
+    tell(b, "hello", 5, NULL);
+    weft_room_deinit(b);
+    free(b);
+    turns(w, 4);
+    take_all(&c);
+    weft_link_deinit(&c);
+    weft_link_deinit(&s);
+    weft_room_deinit(&a);
+}
+
+/* A member on a socket: what a room says in a turn is sent right away, and
+ * only what the kernel leaves is queued. */
+static void
+member_scene(struct world *w)
+{
+    struct weft_addr from = { .len = 0 };
+    struct weft_room r;
+    struct weft_link s;
+    struct raw c;
+    int small = 1, fd = raw_open(&c, true);
+    long kept;
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    weft_room_init(&r, WEFT_FULL_CLOSE);
+    weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
+    if (weft_link_serve(&s, fd, &from, NULL) == WEFT_OK) {
+        raw_write(&c, raw_request, sizeof(raw_request) - 1);
+        turns(w, 2);
+        weft_link_accept(&s, SPAN(""), SPAN(""));
+        turns(w, 2);
+        weft_room_join(&r, &s);
+        for (int i = 0; i < 12; i++)
+            tell(&r, long_text, 1000, NULL);
+        turns(w, 2);
+    }
+    weft_sock_close(&c.fd);
+    for (int i = 0; i < 12; i++)
+        tell(&r, long_text, 1000, NULL);
+    weft_loop_flush(&w->loop); /* it learns from sending that nobody is there */
+    turns(w, 3);
+    weft_link_deinit(&s);
+    CHECK(r.count == 0);
+    weft_room_deinit(&r);
+    kept = failing;
+    failing = -1;
+    raw_close(&c);
+    failing = kept;
+}
+
 /* The peer's bytes are made before memory runs out. */
 static void
 raw_scene(struct world *w)
@@ -160,6 +286,25 @@ refused_scene(struct world *w)
     weft_link_deinit(&s);
 }
 
+/* The same with all allocations failing from the first on, and so forth; what
+ * one of them alone would not show is tried again at once. */
+static void
+play_to_the_end(void (*scene)(struct world *))
+{
+    struct world w;
+    long n = 0;
+
+    do {
+        world_init(&w);
+        refused = false;
+        allowed = n++;
+        scene(&w);
+        allowed = -1;
+        world_deinit(&w);
+    } while (refused && n < 1000);
+    CHECK(n > 5 && n < 1000);
+}
+
 static void
 play(void (*scene)(struct world *))
 {
@@ -187,6 +332,12 @@ int
 main(void)
 {
     play(pair_scene);
+    play(rooms_scene);
+    play(emptied_scene);
+    play_to_the_end(rooms_scene);
+    play_to_the_end(emptied_scene);
+    play_to_the_end(member_scene);
+    play(member_scene);
     play(raw_scene);
     play(dialled_scene);
     play(refused_scene);
