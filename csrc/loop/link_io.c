@@ -361,8 +361,10 @@ weft_link_send_now(struct weft_link *k, struct weft_chunk *c)
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
         return;
     }
-    if (n > 0)
+    if (n > 0) {
         weft_outq_consume(&k->flow->session.out, (size_t)n);
+        k->life = k->loop->now;
+    }
 }
 
 void

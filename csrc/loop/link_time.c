@@ -175,6 +175,7 @@ opening_expired(struct weft_link *k)
 void
 weft_link_expire(struct weft_link *k)
 {
+    weft_link_catch_up(k); /* what its room has said is a message */
     if (k->loop->now >= deadline(k)) {
         if (k->state >= WEFT_LINK_OPEN)
             expire_open(k);

@@ -4,6 +4,7 @@
  */
 #include "loop/room.h"
 
+#include "loop/link_inner.h"
 #include "loop_kit.h"
 
 static const char long_text[2000] = { 'x' };
@@ -258,6 +259,222 @@ who_writes_in_pieces_cannot_take_it(struct world *w, enum weft_on_full on_full)
     party_ends(&p);
 }
 
+/* What it says in a turn -------------------------------------------------- */
+
+/* A member that talks to a raw peer. */
+struct guest {
+    struct weft_room r;
+    struct weft_link s;
+    struct raw peer;
+};
+
+static void
+guest_comes(struct guest *g, struct world *w)
+{
+    serve_open(w, &g->s, &g->peer);
+    weft_room_init(&g->r, WEFT_FULL_CLOSE);
+    CHECK(weft_room_join(&g->r, &g->s) == WEFT_OK);
+}
+
+static void
+guest_goes(struct guest *g)
+{
+    raw_close(&g->peer);
+    weft_link_deinit(&g->s);
+    CHECK(g->r.count == 0);
+    weft_room_deinit(&g->r);
+}
+
+static void
+it_leaves_in_one_piece_without_a_flow(struct world *w)
+{
+    struct guest g;
+
+    guest_comes(&g, w);
+    CHECK(told(tell(&g.r, "one", NULL), 1, 0));
+    CHECK(told(tell(&g.r, "two", NULL), 1, 0));
+    CHECK(raw_heard(&g.peer, "") && weft_loop_timeout(&w->loop) == 0);
+    g.s.last_message = g.s.life = 0;
+    weft_loop_flush(&w->loop);
+    CHECK(!weft_link_is_awake(&g.s));
+    CHECK(g.s.last_message == w->loop.now && g.s.life == w->loop.now);
+    CHECK(raw_heard(&g.peer, "text one\ntext two\n"));
+    CHECK(w->loop.post.room == NULL && w->loop.post.chunk != NULL);
+    guest_goes(&g);
+}
+
+/* Tells lines of a thousand bytes that count up. */
+static void
+tell_lines(struct weft_room *r, int from, int n, struct weft_buf *said)
+{
+    char text[1001];
+
+    for (int i = from; i < from + n; i++) {
+        memset(text, 'a' + i % 26, 1000);
+        text[1000] = '\0';
+        memcpy(text, (char[]){ (char)('0' + i / 10), (char)('0' + i % 10) }, 2);
+        CHECK(told(tell(r, text, NULL), 1, 0));
+        weft_buf_add(said, "text ", 5);
+        weft_buf_add(said, text, 1000);
+        weft_buf_add(said, "\n", 1);
+    }
+}
+
+/* The peer hears all that was said, as it reads on. */
+static bool
+hears_all(struct world *w, struct raw *peer, struct weft_buf *said)
+{
+    bool all;
+
+    for (int i = 0; i < 500 && weft_buf_len(&peer->log) < weft_buf_len(said);
+         i++) {
+        raw_listen(peer);
+        turn(w, 1);
+    }
+    weft_buf_add(said, "", 1);
+    all = raw_heard(peer, (const char *)weft_buf_head(said));
+    weft_buf_deinit(said);
+    return all;
+}
+
+/* The kernel takes some of it; the rest waits while more is gathered, in other
+ * memory. */
+static void
+what_the_kernel_leaves_waits(struct world *w)
+{
+    struct weft_buf said = { 0 };
+    struct weft_chunk *first;
+    struct guest g;
+    int small = 1;
+    size_t left;
+
+    guest_comes(&g, w);
+    CHECK(setsockopt(g.s.watch.fd, SOL_SOCKET, SO_SNDBUF, &small,
+                     sizeof(small)) == 0);
+    tell_lines(&g.r, 0, 15, &said);
+    first = w->loop.post.chunk;
+    g.s.life = 0;
+    w->loop.now = weft_now();
+    weft_loop_post(&w->loop);
+    left = weft_link_queued(&g.s);
+    CHECK(left > 0 && left < 15 * 1004);
+    CHECK(g.s.life == w->loop.now); /* some of it has left */
+    CHECK(g.s.last_message == w->loop.now);
+    CHECK(g.s.flow->stalled == 0 && first->references == 1);
+    CHECK(w->loop.post.chunk == NULL);
+    weft_loop_flush(&w->loop);
+    CHECK(g.s.flow->stalled != 0 && (g.s.watch.wanted & WEFT_WRITABLE));
+    tell_lines(&g.r, 15, 3, &said);
+    CHECK(w->loop.post.chunk != first);
+    turn(w, 0);
+    CHECK(weft_link_queued(&g.s) > left);
+    tell_lines(&g.r, 18, 1, &said);
+    turn(w, 0);
+    CHECK(hears_all(w, &g.peer, &said));
+    CHECK(weft_link_backlog(&g.s) == 0 && g.s.flow->stalled == 0);
+    guest_goes(&g);
+}
+
+/* Who catches up has the same bytes as the others, who get more of them. */
+static void
+who_catches_up_keeps_the_order(struct world *w)
+{
+    struct weft_buf said = { 0 };
+    struct guest g;
+
+    guest_comes(&g, w);
+    tell_lines(&g.r, 0, 3, &said);
+    CHECK(weft_link_backlog(&g.s) == 3 * 1004);
+    tell_lines(&g.r, 3, 3, &said);
+    CHECK(weft_link_backlog(&g.s) == 6 * 1004);
+    say(&g.s, "myself");
+    weft_buf_add(&said, "text myself\n", 12);
+    tell_lines(&g.r, 6, 2, &said);
+    CHECK(w->loop.post.members == 0);
+    CHECK(hears_all(w, &g.peer, &said));
+    guest_goes(&g);
+}
+
+/* More than is gathered at once, with one who takes all of it and one who has
+ * set itself apart. */
+static void
+more_than_a_chunk_is_in_order(struct world *w)
+{
+    struct weft_buf said = { 0 }, same = { 0 };
+    struct guest g, other;
+
+    guest_comes(&g, w);
+    serve_open(w, &other.s, &other.peer);
+    tell_lines(&g.r, 0, 20, &said);
+    CHECK(weft_room_join(&g.r, &other.s) == WEFT_OK);
+    for (int i = 0; i < 40; i++) {
+        CHECK(told(tell(&g.r, "again", NULL), 2, 0));
+        weft_buf_add(&said, "text again\n", 11);
+        weft_buf_add(&same, "text again\n", 11);
+    }
+    CHECK(hears_all(w, &g.peer, &said));
+    CHECK(hears_all(w, &other.peer, &same));
+    raw_close(&other.peer);
+    weft_link_deinit(&other.s);
+    guest_goes(&g);
+}
+
+/* The first to notice is who sends; what came before is still read. */
+static void
+who_is_gone_is_noticed(struct world *w)
+{
+    struct guest g;
+
+    guest_comes(&g, w);
+    raw_frame(&g.peer, 0x81, "last words");
+    CHECK(told(tell(&g.r, "x", NULL), 1, 0));
+    weft_sock_close(&g.peer.fd);
+    weft_loop_flush(&w->loop);
+    CHECK(g.s.write_dead && g.s.state == WEFT_LINK_OPEN);
+    CHECK(g.s.flow->ending != 0 && weft_link_queued(&g.s) == 0);
+    CHECK(told(tell(&g.r, "x", NULL), 0, 0));
+    CHECK(waits(w, &g.s) && hears(&g.s, "last words"));
+    CHECK(reaches(w, &g.s, WEFT_LINK_CLOSED) && g.r.count == 0);
+    guest_goes(&g);
+}
+
+/* A clock that is looked at before the turn's end knows what was said. */
+static void
+who_was_told_is_not_idle(struct world *w)
+{
+    struct guest g;
+
+    w->config->idle_timeout = WEFT_SECOND;
+    guest_comes(&g, w);
+    g.s.last_message -= 2 * WEFT_SECOND;
+    CHECK(g.s.timer.at > w->loop.now);
+    g.s.timer.at = w->loop.now; /* it is the only one */
+    CHECK(told(tell(&g.r, "x", NULL), 1, 0));
+    turn(w, 0);
+    CHECK(weft_link_is_open(&g.s) && raw_heard(&g.peer, "text x\n"));
+    w->config->idle_timeout = WEFT_FOREVER;
+    guest_goes(&g);
+}
+
+/* A keepalive's ping does not overtake either. */
+static void
+a_ping_comes_after_what_was_said(struct world *w)
+{
+    struct guest g;
+
+    guest_comes(&g, w);
+    w->config->ping_interval = WEFT_SECOND;
+    g.s.life -= 2 * WEFT_SECOND;
+    weft_timer_set(&w->loop.timers, &g.s.timer, w->loop.now);
+    CHECK(told(tell(&g.r, "x", NULL), 1, 0));
+    turn(w, 0);
+    w->config->ping_interval = WEFT_FOREVER;
+    raw_listen(&g.peer);
+    CHECK(weft_buf_len(&g.peer.log) > 12
+          && memcmp(weft_buf_head(&g.peer.log), "text x\nping ", 12) == 0);
+    guest_goes(&g);
+}
+
 int
 main(void)
 {
@@ -274,6 +491,13 @@ main(void)
     a_slow_one_is_left_behind(&w, WEFT_FULL_DROP);
     who_writes_in_pieces_cannot_take_it(&w, WEFT_FULL_CLOSE);
     who_writes_in_pieces_cannot_take_it(&w, WEFT_FULL_DROP);
+    it_leaves_in_one_piece_without_a_flow(&w);
+    what_the_kernel_leaves_waits(&w);
+    who_catches_up_keeps_the_order(&w);
+    more_than_a_chunk_is_in_order(&w);
+    who_is_gone_is_noticed(&w);
+    who_was_told_is_not_idle(&w);
+    a_ping_comes_after_what_was_said(&w);
     world_deinit(&w);
     return check_report();
 }
