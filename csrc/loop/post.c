@@ -30,7 +30,7 @@ takes_all(const struct weft_link *k)
 static void
 queue(struct weft_link *k, struct weft_chunk *c)
 {
-    if (c->len > 0 && weft_link_send_chunk(k, c) != WEFT_OK)
+    if (weft_link_send_chunk(k, c) != WEFT_OK)
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
 }
 
@@ -63,7 +63,7 @@ deliver(struct weft_post *post, void give(struct weft_link *,
         next = n->next;
         if (weft_node_linked(&m->apart))
             weft_node_unlink(&m->apart);
-        else
+        else if (post->chunk->len > 0)
             give(m->link, post->chunk);
     }
     end(post);
@@ -125,7 +125,8 @@ weft_post_set_apart(struct weft_membership *m)
         return;
     weft_list_add(&post->apart, &m->apart);
     post->members--;
-    queue(m->link, post->chunk);
+    if (post->chunk->len > 0)
+        queue(m->link, post->chunk);
 }
 
 void

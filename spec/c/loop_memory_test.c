@@ -156,6 +156,40 @@ emptied_scene(struct world *w)
     weft_room_deinit(&a);
 }
 
+/* A letter that could not be framed for one is gathered for nobody, and nobody
+ * seems to have been sent something. */
+static void
+nothing_is_gathered(struct world *w)
+{
+    struct weft_link c, s, c2, s2;
+    struct weft_room r;
+    size_t queued, dropped;
+
+    pair(w, &c, &s);
+    pair(w, &c2, &s2);
+    weft_room_init(&r, WEFT_FULL_CLOSE);
+    CHECK(weft_room_join(&r, &s) == WEFT_OK);
+    CHECK(weft_room_join(&r, &s2) == WEFT_OK);
+    tell(&r, "hello", 5, NULL); /* there is a chunk from here on */
+    turns(w, 2);
+    s.last_message = s.life = 0;
+    allowed = 0;
+    CHECK(weft_room_send(&r, &(struct weft_letter){
+                             .opcode = WEFT_TEXT, .data = "hello", .len = 5,
+                             .except = &s2 },
+                         &queued, &dropped)
+          == WEFT_E_MEMORY);
+    weft_loop_flush(&w->loop);
+    allowed = -1;
+    CHECK(s.last_message == 0 && s.life == 0 && weft_link_is_open(&s));
+    CHECK(weft_link_is_open(&s2));
+    weft_link_deinit(&c);
+    weft_link_deinit(&s);
+    weft_link_deinit(&c2);
+    weft_link_deinit(&s2);
+    weft_room_deinit(&r);
+}
+
 /* A member on a socket: what a room says in a turn is sent right away, and
  * only what the kernel leaves is queued. */
 static void
@@ -331,12 +365,17 @@ play(void (*scene)(struct world *))
 int
 main(void)
 {
+    struct world w;
+
     play(pair_scene);
     play(rooms_scene);
     play(emptied_scene);
     play_to_the_end(rooms_scene);
     play_to_the_end(emptied_scene);
     play_to_the_end(member_scene);
+    world_init(&w);
+    nothing_is_gathered(&w);
+    world_deinit(&w);
     play(member_scene);
     play(raw_scene);
     play(dialled_scene);
