@@ -1,6 +1,7 @@
 -- What a connection does when much goes through it: the short ways that most
 -- messages take must not show, nor where they end.
 local case = require "support.case"
+local frame = require "support.frame"
 local raises = require "support.raises"
 
 local MANY = 100 -- methods looked up: past whatever a connection does about it
@@ -227,5 +228,55 @@ describe("long messages", function()
     collectgarbage "restart"
     assert(ok, err)
     assert.is_true(client:close())
+  end))
+end)
+
+describe("large messages that follow one another", function()
+  local SIZE = 160 * 1024 -- a turn that has one whole reads no further
+  local STREAMS = 6
+
+  --- Sends large messages until it is told to stop.
+  local function stream(t, server, going)
+    local raw = t:upgrade(server, { path = "/large" })
+    t:spawn(function()
+      local bytes = frame.client.binary(("x"):rep(SIZE), { mask = "\0\0\0\0" })
+      while going.on do
+        assert(raw:send(bytes))
+      end
+      raw:reset()
+    end)
+  end
+
+  it("from some connections hold up no other one's", case(function(t)
+    local large, going = 0, { on = true }
+    local server = t:listen { websocket = function(ws)
+      for message in ws:messages() do
+        if ws.request.path == "/large" then
+          large = large + 1
+        else
+          ws:send(message)
+        end
+      end
+    end }
+    local small = { t:upgrade(server), t:upgrade(server) }
+    for _ = 1, STREAMS do
+      stream(t, server, going)
+    end
+    local most = 0
+    for round = 1, 40 do
+      t:wait_until(function() return large > round * STREAMS end, "a few large messages")
+      local before = large
+      for _, raw in ipairs(small) do
+        raw:send(frame.client.text "small")
+      end
+      for _, raw in ipairs(small) do
+        assert.equal("small", (raw:message()))
+      end
+      most = math.max(most, large - before)
+    end
+    going.on = false
+    -- whoever was ready has had its turn by then, and a turn has one large
+    -- message: the streams are ready at both their ends
+    assert.is_true(most <= 4 * (STREAMS + #small), most .. " large messages came first")
   end))
 end)
