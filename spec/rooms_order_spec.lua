@@ -413,6 +413,21 @@ describe("a message comes before the close frame", function()
     assert.equal(1002, (raw:close_frame()))
   end))
 
+  it("that answers a fault which was seen in an earlier turn", case(function(t)
+    local room = t.weft.room()
+    local raw = serving(t, room, function(ws)
+      for message in ws:messages() do
+        room:send(message .. " to you")
+        if message == "one" then
+          t.weft.sleep(0) -- the rest is read ahead
+        end
+      end
+    end)
+    raw:send(frame.client.text "one" .. frame.client.text "two" .. frame.client.build(3, "bad"))
+    hears(raw, "one to you", "two to you")
+    assert.equal(1002, (raw:close_frame()))
+  end))
+
   it("that answers a close of the peer's", case(function(t)
     local room = t.weft.room()
     local raw = serving(t, room, function(ws)
@@ -485,6 +500,24 @@ describe("a message in pieces", function()
     hears(all[1].raw, "after")
     hears(all[2].raw, "before", "meanwhile", "meanwhile too", "after")
     hears_no_more(all[1])
+  end))
+
+  it("begun in an earlier turn goes on", case(function(t)
+    local room = t.weft.room { on_full = "drop" }
+    local all = members(t, room, 2)
+    local writer = all[1].ws:writer()
+    writer:write "one "
+    t.weft.sleep(0)
+    assert.same({ 1, 1 }, { room:send "meanwhile" })
+    writer:write "piece"
+    writer:close()
+    assert.same({ 2, 0 }, { room:send "after" })
+    for _, expected in ipairs { { false, "one " }, { false, "piece" }, { true, "" } } do
+      local got = all[1].raw:frame()
+      assert.same(expected, { got.fin, got.payload })
+    end
+    hears(all[1].raw, "after")
+    hears(all[2].raw, "meanwhile", "after")
   end))
 
   it("costs its reader the room, unless told otherwise", case(function(t)
@@ -666,6 +699,24 @@ describe("members of all sorts", function()
       end
       talk(room, all)
       talk(room, all)
+    end))
+
+    it("get what is worth it compressed, when they have agreed on it", case(function(t)
+      local room = t.weft.room()
+      local packed = members(t, room, 1, { compression = true }, deflate.offering(deflate.OFFER))[1]
+      local plain = members(t, room, 1)[1]
+      local text = ("a text "):rep(100)
+      for _ = 1, 3 do
+        assert.same({ 2, 0 }, { room:send(text) })
+        assert.same({ 2, 0 }, { room:send "short" })
+      end
+      for _ = 1, 3 do
+        local got = packed.raw:frame()
+        assert.equal(4, got.rsv)
+        assert.equal(text, (deflate.inflate(got.payload)))
+        hears(packed.raw, "short")
+        hears(plain.raw, text, "short")
+      end
     end))
   end
 

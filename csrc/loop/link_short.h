@@ -71,14 +71,14 @@ weft_link_get_buffer(struct weft_link *k)
     return true;
 }
 
-/* Sends a message that is short, in state OPEN: false when it is not that
+/* Sends a message that is short, in state OPEN, once weft_link_backlog() has been
+ * asked (what its room has gathered is queued then): false when it is not that
  * simple, and nothing was done. */
 WEFT_INLINE bool
 weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
                      const void *data, size_t len)
 {
     if (k->write_dead || weft_deflate_wants(k->deflate, len)
-        || (k->rooms != NULL && k->loop->post.room != NULL)
         || !weft_link_get_buffer(k)
         || !weft_session_send_short(&k->flow->session, opcode, data, len))
         return false;

@@ -395,6 +395,38 @@ who_catches_up_keeps_the_order(struct world *w)
     guest_goes(&g);
 }
 
+/* Whatever is done with the link itself comes behind. */
+static void
+what_is_done_with_it_comes_after(struct world *w)
+{
+    struct weft_ping ping = { .len = 0 };
+    struct guest g;
+
+    guest_comes(&g, w);
+    tell(&g.r, "one", NULL);
+    say(&g.s, "own");
+    tell(&g.r, "two", NULL);
+    CHECK(raw_heard(&g.peer, ""));
+    turn(w, 0);
+    CHECK(raw_heard(&g.peer, "text one\ntext own\ntext two\n"));
+    tell(&g.r, "three", NULL);
+    weft_link_flush(&g.s);
+    CHECK(raw_heard(&g.peer, "text three\n"));
+    tell(&g.r, "four", NULL);
+    CHECK(weft_link_ping(&g.s, &ping) == WEFT_OK);
+    tell(&g.r, "five", NULL);
+    turn(w, 0);
+    CHECK(raw_heard(&g.peer, "text four\nping\ntext five\n"));
+    tell(&g.r, "six", NULL);
+    CHECK(weft_link_write(&g.s, WEFT_TEXT, "part", 4, true) == WEFT_OK);
+    tell(&g.r, "seven", NULL);
+    goodbye(&g.s, 1000, "");
+    turn(w, 0);
+    CHECK(raw_heard(&g.peer, "text six\ntext part\ntext seven\nclose 1000\n"));
+    weft_node_unlink(&ping.node);
+    guest_goes(&g);
+}
+
 /* More than is gathered at once, with one who takes all of it and one who has
  * set itself apart. */
 static void
@@ -494,6 +526,7 @@ main(void)
     it_leaves_in_one_piece_without_a_flow(&w);
     what_the_kernel_leaves_waits(&w);
     who_catches_up_keeps_the_order(&w);
+    what_is_done_with_it_comes_after(&w);
     more_than_a_chunk_is_in_order(&w);
     who_is_gone_is_noticed(&w);
     who_was_told_is_not_idle(&w);
