@@ -427,6 +427,26 @@ what_is_done_with_it_comes_after(struct world *w)
     guest_goes(&g);
 }
 
+/* Who goes, and whose room goes, has what was said before. */
+static void
+what_was_said_does_not_need_the_room(struct world *w)
+{
+    struct guest g;
+
+    guest_comes(&g, w);
+    tell(&g.r, "one", NULL);
+    CHECK(weft_room_leave(&g.r, &g.s) && w->loop.post.room == NULL);
+    turn(w, 0);
+    CHECK(raw_heard(&g.peer, "text one\n"));
+    CHECK(weft_room_join(&g.r, &g.s) == WEFT_OK);
+    tell(&g.r, "two", NULL);
+    weft_room_deinit(&g.r);
+    CHECK(w->loop.post.room == NULL && weft_link_is_open(&g.s));
+    turn(w, 0);
+    CHECK(raw_heard(&g.peer, "text two\n"));
+    guest_goes(&g);
+}
+
 /* More than is gathered at once, with one who takes all of it and one who has
  * set itself apart. */
 static void
@@ -527,6 +547,7 @@ main(void)
     what_the_kernel_leaves_waits(&w);
     who_catches_up_keeps_the_order(&w);
     what_is_done_with_it_comes_after(&w);
+    what_was_said_does_not_need_the_room(&w);
     more_than_a_chunk_is_in_order(&w);
     who_is_gone_is_noticed(&w);
     who_was_told_is_not_idle(&w);
