@@ -375,6 +375,31 @@ what_the_kernel_leaves_waits(struct world *w)
     guest_goes(&g);
 }
 
+/* Nothing waits, and yet the kernel takes nothing: as if it had all been taken
+ * just now. */
+static void
+a_full_kernel_is_no_fault(struct world *w)
+{
+    struct weft_span one = { "\x81\x01x", 3 };
+    struct weft_buf said = { 0 };
+    struct guest g;
+    int small = 1;
+
+    guest_comes(&g, w);
+    CHECK(setsockopt(g.s.watch.fd, SOL_SOCKET, SO_SNDBUF, &small,
+                     sizeof(small)) == 0);
+    while (weft_sock_sendv(g.s.watch.fd, &one, 1) == 3)
+        weft_buf_add(&said, "text x\n", 7);
+    g.s.life = 0;
+    tell_lines(&g.r, 0, 2, &said);
+    turn(w, 0);
+    CHECK(weft_link_is_open(&g.s) && g.s.flow->stalled != 0 && g.s.life == 0);
+    CHECK(weft_link_queued(&g.s) == 2 * 1004);
+    CHECK(hears_all(w, &g.peer, &said));
+    CHECK(g.s.flow->stalled == 0 && g.s.life != 0);
+    guest_goes(&g);
+}
+
 /* Who catches up has the same bytes as the others, who get more of them. */
 static void
 who_catches_up_keeps_the_order(struct world *w)
@@ -545,6 +570,7 @@ main(void)
     who_writes_in_pieces_cannot_take_it(&w, WEFT_FULL_DROP);
     it_leaves_in_one_piece_without_a_flow(&w);
     what_the_kernel_leaves_waits(&w);
+    a_full_kernel_is_no_fault(&w);
     who_catches_up_keeps_the_order(&w);
     what_is_done_with_it_comes_after(&w);
     what_was_said_does_not_need_the_room(&w);
