@@ -17,12 +17,13 @@ member_of(struct weft_node *in_room)
     return WEFT_CONTAINER(in_room, struct weft_membership, in_room);
 }
 
-/* Whether it takes what is gathered as it is, and has space for all of it. */
+/* Whether it takes what is gathered as it is, and has space for all of it.  Who
+ * has to wait for its socket would keep hold of the whole chunk. */
 static bool
 takes_all(const struct weft_link *k)
 {
     return weft_link_is_open(k) && k->role == WEFT_SERVER && k->deflate == NULL
-           && k->flow->session.out_opcode == 0
+           && k->flow->session.out_opcode == 0 && k->flow->stalled == 0
            && weft_link_queued(k) + SIZE <= k->config->send_buffer;
 }
 

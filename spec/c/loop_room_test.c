@@ -364,14 +364,28 @@ what_the_kernel_leaves_waits(struct world *w)
     CHECK(w->loop.post.chunk == NULL);
     weft_loop_flush(&w->loop);
     CHECK(g.s.flow->stalled != 0 && (g.s.watch.wanted & WEFT_WRITABLE));
-    tell_lines(&g.r, 15, 3, &said);
-    CHECK(w->loop.post.chunk != first);
+    tell_lines(&g.r, 15, 3, &said); /* it keeps hold of no more chunks */
+    CHECK(w->loop.post.chunk != first && w->loop.post.members == 0);
     turn(w, 0);
-    CHECK(weft_link_queued(&g.s) > left);
+    CHECK(weft_link_queued(&g.s) > left && w->loop.post.chunk != NULL);
     tell_lines(&g.r, 18, 1, &said);
     turn(w, 0);
     CHECK(hears_all(w, &g.peer, &said));
     CHECK(weft_link_backlog(&g.s) == 0 && g.s.flow->stalled == 0);
+    guest_goes(&g);
+}
+
+/* So many in one turn are more than the mark, and more than a few chunks. */
+static void
+a_burst_of_short_ones_makes_nobody_slow(struct world *w)
+{
+    struct weft_buf said = { 0 };
+    struct guest g;
+
+    guest_comes(&g, w);
+    tell_lines(&g.r, 0, 90, &said);
+    CHECK(weft_link_is_open(&g.s) && weft_link_queued(&g.s) > 0);
+    CHECK(hears_all(w, &g.peer, &said));
     guest_goes(&g);
 }
 
@@ -570,6 +584,7 @@ main(void)
     who_writes_in_pieces_cannot_take_it(&w, WEFT_FULL_DROP);
     it_leaves_in_one_piece_without_a_flow(&w);
     what_the_kernel_leaves_waits(&w);
+    a_burst_of_short_ones_makes_nobody_slow(&w);
     a_full_kernel_is_no_fault(&w);
     who_catches_up_keeps_the_order(&w);
     what_is_done_with_it_comes_after(&w);
