@@ -597,9 +597,7 @@ describe("a member that is slow", function()
         end
         assert.equal(on_full == "close" and 1 or 2, room:count())
         assert.is_true(taken > 0 and missed > 0)
-        for _ = 1, before do
-          hears(slow.raw, ("-"):rep(1000))
-        end
+        slow.raw:receive(before * (HEAD + 1000))
         for i = 1, taken do
           hears(slow.raw, ("%04d"):format(i):rep(250))
         end
@@ -631,9 +629,7 @@ describe("a member that is slow", function()
         t.weft.sleep(0)
       end
     end
-    for _ = 1, before do
-      hears(slow.raw, ("-"):rep(1000))
-    end
+    slow.raw:receive(before * (HEAD + 1000))
     for i = 1, 100 do
       hears(slow.raw, ("%04d"):format(i):rep(1 + i % 250))
       hears(quick.raw, ("%04d"):format(i):rep(1 + i % 250))
@@ -670,9 +666,11 @@ describe("members of all sorts", function()
 
   --- Says something of each size to the room, and to each member, in one turn,
   --- and has everybody tell what it got.
-  local function talk(room, all)
-    local said = {}
-    for i = 1, 29 do -- the last one is gathered when the turn ends
+  local function talk(t, room, all)
+    local said = { "alone" }
+    assert.same({ #all, 0 }, { room:send "alone" })
+    t.weft.sleep(0)
+    for i = 1, 29 do
       local text = ("%d of %s,"):format(i, i % 4 == 0 and "many" or "few"):rep(i % 4 == 0 and i * 60 or 1)
       assert.same({ #all, 0 }, { room:send(text) })
       said[#said + 1] = text
@@ -697,8 +695,8 @@ describe("members of all sorts", function()
         local server = t:server { compression = compression, send_buffer = MIB }
         all[i] = joined(t, room, server, t:connect(server))
       end
-      talk(room, all)
-      talk(room, all)
+      talk(t, room, all)
+      talk(t, room, all)
     end))
 
     it("get what is worth it compressed, when they have agreed on it", case(function(t)
@@ -727,8 +725,8 @@ describe("members of all sorts", function()
       all[i] = joined(t, room, server, tls and t:connect(tls_peer.url(server), tls_peer.trusting())
                                        or t:connect(server))
     end
-    talk(room, all)
-    talk(room, all)
+    talk(t, room, all)
+    talk(t, room, all)
   end))
 
   it("are clients, or servers", case(function(t)
@@ -741,8 +739,8 @@ describe("members of all sorts", function()
       assert.is_true(room:join(member.ws))
       all[i] = member
     end
-    talk(room, all)
-    talk(room, all)
+    talk(t, room, all)
+    talk(t, room, all)
   end))
 
   it("have no socket, or have one", case(function(t)
@@ -757,8 +755,8 @@ describe("members of all sorts", function()
         all[i] = { client = client, ws = ws }
       end
     end
-    talk(room, all)
-    talk(room, all)
+    talk(t, room, all)
+    talk(t, room, all)
     for _, member in ipairs(all) do
       member.client:abort()
     end

@@ -303,6 +303,11 @@ it_leaves_in_one_piece_without_a_flow(struct world *w)
     guest_goes(&g);
 }
 
+#define TEN(text) text text text text text text text text text text
+#define LONG_LINE TEN(TEN("0123456789"))
+static const char long_line[] = LONG_LINE;
+static const char long_note[] = "text " LONG_LINE "\n"; /* as it is heard */
+
 /* Tells lines of a thousand bytes that count up. */
 static void
 tell_lines(struct weft_room *r, int from, int n, struct weft_buf *said)
@@ -389,6 +394,36 @@ a_burst_of_short_ones_makes_nobody_slow(struct world *w)
     guest_goes(&g);
 }
 
+/* The kernel takes little: no more is gathered for it than its mark allows. */
+static void
+nobody_has_more_than_its_mark(struct world *w, size_t mark)
+{
+    size_t kept = w->config->send_buffer, missed = 0;
+    struct weft_buf said = { 0 };
+    struct guest g;
+    int small = 1;
+
+    guest_comes(&g, w);
+    w->config->send_buffer = mark;
+    g.r.on_full = WEFT_FULL_DROP;
+    CHECK(setsockopt(g.s.watch.fd, SOL_SOCKET, SO_SNDBUF, &small,
+                     sizeof(small)) == 0);
+    for (int i = 0; i < 60; i++) {
+        struct sent s = tell(&g.r, long_line, NULL);
+
+        CHECK(s.queued + s.dropped == 1);
+        missed += s.dropped;
+        if (s.queued == 1)
+            weft_buf_add(&said, long_note, sizeof(long_note) - 1);
+        CHECK(weft_link_queued(&g.s) <= mark + 1004);
+    }
+    CHECK(missed > 10 && missed < 60);
+    CHECK(hears_all(w, &g.peer, &said));
+    CHECK(told(tell(&g.r, "again", NULL), 1, 0));
+    w->config->send_buffer = kept;
+    guest_goes(&g);
+}
+
 /* Nothing waits, and yet the kernel takes nothing: as if it had all been taken
  * just now. */
 static void
@@ -448,6 +483,8 @@ what_is_done_with_it_comes_after(struct world *w)
     CHECK(raw_heard(&g.peer, ""));
     turn(w, 0);
     CHECK(raw_heard(&g.peer, "text one\ntext own\ntext two\n"));
+    quiet(w);
+    CHECK(!weft_link_is_awake(&g.s));
     tell(&g.r, "three", NULL);
     weft_link_flush(&g.s);
     CHECK(raw_heard(&g.peer, "text three\n"));
@@ -585,6 +622,10 @@ main(void)
     it_leaves_in_one_piece_without_a_flow(&w);
     what_the_kernel_leaves_waits(&w);
     a_burst_of_short_ones_makes_nobody_slow(&w);
+    nobody_has_more_than_its_mark(&w, 1000);
+    nobody_has_more_than_its_mark(&w, 16384);
+    nobody_has_more_than_its_mark(&w, 20000);
+    nobody_has_more_than_its_mark(&w, 40000);
     a_full_kernel_is_no_fault(&w);
     who_catches_up_keeps_the_order(&w);
     what_is_done_with_it_comes_after(&w);
