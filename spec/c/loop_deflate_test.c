@@ -151,9 +151,9 @@ a_fault_waits_behind_them(struct world *w)
 static const char news[] = "what everybody is told, what everybody is told";
 
 static size_t
-sent_to(const struct weft_link *k)
+sent_to(struct weft_link *k)
 {
-    return weft_outq_len(&k->flow->session.out);
+    return weft_link_backlog(k);
 }
 
 static void
