@@ -345,6 +345,15 @@ describe("whoever comes or goes in a turn", function()
 end)
 
 describe("a message comes before the close frame", function()
+  --- A handler that tells the room what it hears.
+  local function answers(room)
+    return function(ws)
+      for message in ws:messages() do
+        room:send(message .. " to you")
+      end
+    end
+  end
+
   --- A server whose connections join the room and do this.
   local function serving(t, room, act, options)
     local all = { websocket = function(ws)
@@ -403,11 +412,7 @@ describe("a message comes before the close frame", function()
 
   it("that answers a fault of the peer's, whoever sees it first", case(function(t)
     local room = t.weft.room()
-    local raw = serving(t, room, function(ws)
-      for message in ws:messages() do
-        room:send(message .. " to you")
-      end
-    end)
+    local raw = serving(t, room, answers(room))
     raw:send(frame.client.text "one" .. frame.client.text "two" .. frame.client.build(3, "bad"))
     hears(raw, "one to you", "two to you")
     assert.equal(1002, (raw:close_frame()))
@@ -430,11 +435,7 @@ describe("a message comes before the close frame", function()
 
   it("that answers a close of the peer's", case(function(t)
     local room = t.weft.room()
-    local raw = serving(t, room, function(ws)
-      for message in ws:messages() do
-        room:send(message .. " to you")
-      end
-    end)
+    local raw = serving(t, room, answers(room))
     raw:send(frame.client.text "one" .. frame.client.text "two" .. frame.client.close(4002))
     hears(raw, "one to you", "two to you")
     assert.equal(4002, (raw:close_frame()))

@@ -17,6 +17,13 @@ member_of(struct weft_node *in_room)
     return WEFT_CONTAINER(in_room, struct weft_membership, in_room);
 }
 
+/* Its loop's; it has a member. */
+static struct weft_post *
+post_of(const struct weft_room *r)
+{
+    return &member_of(r->members.next)->link->loop->post;
+}
+
 /* Whether it takes what is gathered as it is, and has space for all of it.  Who
  * has to wait for its socket would keep hold of the whole chunk. */
 static bool
@@ -97,7 +104,7 @@ begin(struct weft_post *post, struct weft_room *r)
 bool
 weft_post_open(struct weft_room *r, const struct weft_letter *letter)
 {
-    struct weft_post *post = &member_of(r->members.next)->link->loop->post;
+    struct weft_post *post = post_of(r);
     bool is_short = letter->len <= SHORT;
 
     if (post->room != r || !is_short
@@ -109,7 +116,7 @@ weft_post_open(struct weft_room *r, const struct weft_letter *letter)
 size_t
 weft_post_add(struct weft_room *r, const struct weft_letter *letter)
 {
-    struct weft_post *post = &member_of(r->members.next)->link->loop->post;
+    struct weft_post *post = post_of(r);
     struct weft_chunk *c = post->chunk;
 
     c->len += weft_session_write_frame(c->bytes + c->len, letter->opcode,
@@ -152,17 +159,6 @@ weft_post_forget(struct weft_membership *m)
         post->members--;
     if (m->room->count == 1)
         end(post);
-}
-
-void
-weft_link_catch_up_any(struct weft_link *k)
-{
-    struct weft_membership *m = k->rooms;
-
-    while (m != NULL && m->room != k->loop->post.room)
-        m = m->next;
-    if (m != NULL)
-        weft_post_set_apart(m);
 }
 
 void

@@ -97,6 +97,15 @@ weft_room_leave_all(struct weft_link *k)
         end_membership(k->rooms);
 }
 
+void
+weft_link_catch_up_any(struct weft_link *k)
+{
+    struct weft_membership *m = find(k->loop->post.room, k);
+
+    if (m != NULL)
+        weft_post_set_apart(m);
+}
+
 /* Sending --------------------------------------------------------------- */
 
 enum { KINDS = 8 }; /* of compressed frames at once; who needs a ninth gets
