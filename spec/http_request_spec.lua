@@ -1,8 +1,10 @@
 local http = require "weft.http"
+local requests = require "weft.request"
+local response = require "weft.response"
 local routes = require "weft.routes"
 
 local function request(target, headers)
-  return http.request { method = "GET", target = target, headers = headers or {} }
+  return requests.new { method = "GET", target = target, headers = headers or {} }
 end
 
 describe("a request's target", function()
@@ -132,7 +134,8 @@ end)
 
 describe("what an http function returns", function()
   local function checked(...)
-    return { http.check_response("http", ...) }
+    local status, lines, body = response.check("http", "GET", ...)
+    return { status, lines, body }
   end
 
   it("is a status, headers and a body", function()
@@ -142,7 +145,8 @@ describe("what an http function returns", function()
   end)
 
   it("may say what is so anyway", function()
-    assert.same({ 200, "", "four" }, checked(200, { ["Content-Length"] = 4, connection = "close" }, "four"))
+    assert.same({ 200, "connection: close\r\n", "four" },
+                checked(200, { ["Content-Length"] = 4, connection = "close" }, "four"))
     assert.has_error(function() checked(200, { ["Content-Length"] = 5 }, "four") end)
     assert.has_error(function() checked(200, { Connection = "keep-alive" }, "four") end)
     assert.has_error(function() checked(200, { ["Transfer-Encoding"] = "chunked" }, "four") end)

@@ -142,16 +142,6 @@ describe("an http function", function()
     assert.same({ 200, "old", "fin" }, { answer.status, answer.body, answer.ending })
   end))
 
-  it("is not called for a request with a body: 413", case(function(t)
-    local called = false
-    local listening = t:listen { http = function()
-      called = true
-      return 200
-    end }
-    local answer = t:ask(listening, handshake.http { method = "POST", headers = { ["Content-Length"] = "4" } } .. "body")
-    assert.same({ 413, "fin", false }, { answer.status, answer.ending, called })
-  end))
-
   it("does not see a connection that hung up as an error", case(function(t)
     local listening = t:listen { http = function()
       t.weft.sleep(0.03)

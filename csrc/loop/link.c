@@ -160,6 +160,7 @@ dry_up(struct weft_link *k)
     f->tunnel = NULL;
     weft_opening_free(f->opening);
     f->opening = NULL;
+    weft_answer_close_file(&f->answer);
     weft_node_unlink(&f->dirty);
     weft_node_unlink(&f->fed); /* or unsecured */
     f->input = (struct weft_input){ 0 };

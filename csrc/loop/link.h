@@ -5,6 +5,8 @@
  *   IDLE -> DIALLING -> HANDSHAKE -> OPEN -> LINGER -> CLOSED      (client)
  *   IDLE -> HANDSHAKE -> ASKED -> OPEN -> LINGER -> CLOSED         (server)
  *
+ * where plain requests go round: HANDSHAKE -> ASKED -> ANSWERING -> HANDSHAKE,
+ *
  * with TUNNEL (through a proxy) and SECURING (the TLS handshake) in front of
  * HANDSHAKE where they are needed.
  *
@@ -35,6 +37,7 @@ struct weft_config {
     struct weft_limits limits;
     struct weft_deflate_options deflate; /* all zero: no compression */
     uint32_t max_header, max_headers;
+    uint64_t max_body; /* of a plain request */
     int64_t handshake_timeout, idle_timeout, close_timeout, write_timeout;
     int64_t ping_interval, ping_timeout;
     size_t send_buffer, receive_buffer;
@@ -49,6 +52,7 @@ enum weft_link_state {
     WEFT_LINK_HANDSHAKE, /* waiting for the peer's head */
     WEFT_LINK_BODY,      /* client: refused, reading the response's body */
     WEFT_LINK_ASKED,     /* server: a request waits for accept or respond */
+    WEFT_LINK_ANSWERING, /* server: a plain request's answer is under way */
     WEFT_LINK_OPEN,      /* the data phase, the closing handshake included */
     WEFT_LINK_LINGER,    /* wrote the last byte; discards until the peer goes */
     WEFT_LINK_CLOSED,
@@ -113,6 +117,21 @@ struct weft_tls_said {
     bool resumed; /* it went on with an earlier session */
 };
 
+/* A plain request, from its head to the end of its answer. */
+struct weft_answer {
+    uint64_t left;   /* of the body: bytes to be written, or WEFT_UNKNOWN */
+    uint64_t at;     /* in the file: of the next of them */
+    int file;        /* owned, with has_file */
+    bool has_file;
+    bool reads_body; /* somebody waits for the request's body */
+    bool body_read;  /* it is complete */
+    bool bodiless;   /* the response has none, whatever is written */
+    bool chunked;
+    bool keeps;      /* the connection goes on behind it */
+    bool whole;      /* all of it is queued */
+    bool released;   /* nobody looks at the request any more */
+};
+
 /*
  * What a link has only while something passes through it, or before and after
  * its data phase: from the loop's spare ones, given back at rest.  A link at
@@ -142,6 +161,7 @@ struct weft_flow {
     struct weft_dial *dial;
     struct weft_tunnel *tunnel; /* until it stands */
     struct weft_opening *opening;
+    struct weft_answer answer;
 
     /* the caller's, for what it lends; in a list, it keeps the link awake */
     struct weft_node borrower;
@@ -149,6 +169,8 @@ struct weft_flow {
 };
 
 extern const struct weft_flow weft_flow_none;
+
+#define WEFT_UNKNOWN UINT64_MAX /* the length of a body */
 
 struct weft_link {
     struct weft_loop *loop;
@@ -258,10 +280,49 @@ enum weft_status weft_link_accept(struct weft_link *k,
                                   struct weft_span protocol,
                                   struct weft_span headers);
 
-/* Answers a request with an HTTP response and ends the connection. */
+/*
+ * A plain request, in state ASKED: its body, at most max_body bytes of it, is
+ * read only when it is wanted.  WEFT_OK: it is complete, and weft_link_body()
+ * lends it until the answer begins.  WEFT_MORE: the link is named when it has
+ * come to something.  WEFT_E_CLOSED: there will be none; a fault has been
+ * answered (413, 400).
+ */
+enum weft_status weft_link_want_body(struct weft_link *k);
+struct weft_span weft_link_body(const struct weft_link *k);
+
+/*
+ * Answers a request (state ASKED) with an HTTP response; `headers` are lines,
+ * each ended by CRLF.  Behind it the connection waits for the next request, once
+ * weft_link_release() was called, or ends: as the request wants it, when its
+ * body was not read, when the lines name Connection, when the server no longer
+ * listens.  WEFT_E_CLOSED, WEFT_E_MEMORY: nothing was queued.
+ */
 enum weft_status weft_link_respond(struct weft_link *k, unsigned status,
                                    struct weft_span headers,
                                    struct weft_span body);
+
+/*
+ * The same piece by piece, so long as nothing fails.  length: of the body, or
+ * WEFT_UNKNOWN (it comes in chunks, or to HTTP/1.0 ends with the connection).
+ * To HEAD and where there is no body, what is written is dropped.
+ * WEFT_E_BUSY: more than the length, or, at the end, less.
+ */
+enum weft_status weft_link_begin_answer(struct weft_link *k, unsigned status,
+                                        struct weft_span headers,
+                                        uint64_t length);
+enum weft_status weft_link_write_answer(struct weft_link *k,
+                                        struct weft_span bytes);
+enum weft_status weft_link_end_answer(struct weft_link *k);
+
+/* The same with bytes [at, at + length) of a file, which is read as the peer
+ * takes it.  The descriptor is closed, whatever comes of it. */
+enum weft_status weft_link_respond_file(struct weft_link *k, unsigned status,
+                                        struct weft_span headers, int fd,
+                                        uint64_t at, uint64_t length);
+
+/* Nobody looks at the request any more: its connection may go on.  An answer
+ * that is not finished breaks off. */
+void weft_link_release(struct weft_link *k);
 
 /*
  * The next message (or chunk, while streaming): WEFT_EVENT, and `event` is it,

@@ -4,6 +4,7 @@
  *
  *   link.c       life and death        link_begin.c how an opening begins
  *   link_open.c  the handshake, both roles
+ *   link_request.c and link_answer.c  plain HTTP
  *   link_io.c    reading and flushing  link_data.c  messages in and out
  *   link_large.c large messages in
  *   link_time.c  deadlines             link_pair.c  two ends without a socket
@@ -60,7 +61,28 @@ enum weft_status weft_link_keep_heads(struct weft_link *k);
 enum weft_status weft_link_keep_peer(struct weft_link *k,
                                      const struct weft_addr *peer);
 
+/* link_answer.c */
+/* Puts a finished answer out; the connection ends behind it. */
+void weft_link_end_with_answer(struct weft_link *k);
+/* The answer, or the piece of it that was queued, has left. */
+void weft_link_answer_sent(struct weft_link *k);
+/* What can come behind the answer, comes. */
+void weft_link_advance(struct weft_link *k);
+void weft_answer_close_file(struct weft_answer *a);
+
+/* link_request.c */
+void weft_link_read_asked(struct weft_link *k);
+/* The request that was answered is forgotten; the next one is waited for, or
+ * looked at when it is there. */
+void weft_link_next_request(struct weft_link *k);
+/* Whether a request has begun to come and has not come to its end. */
+bool weft_link_is_in_request(const struct weft_link *k);
+
 /* link_open.c */
+/* Answers what has come of a request and ends the connection. */
+void weft_link_refuse(struct weft_link *k, unsigned status, const char *why);
+void weft_link_look_at_head(struct weft_link *k);
+void weft_link_head_ended(struct weft_link *k, long n); /* n: what it read */
 /* A plain HTTP request came where TLS is spoken; its bytes are dropped. */
 void weft_link_refuse_plain(struct weft_link *k);
 void weft_link_read_head(struct weft_link *k);

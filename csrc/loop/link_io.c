@@ -183,7 +183,10 @@ read_link(struct weft_link *k)
     case WEFT_LINK_LINGER:
         discard(k);
         break;
-    case WEFT_LINK_ASKED: /* wait for the answer before reading on */
+    case WEFT_LINK_ASKED:
+        weft_link_read_asked(k);
+        break;
+    case WEFT_LINK_ANSWERING: /* the next request waits */
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
         break;
     case WEFT_LINK_IDLE:
@@ -330,6 +333,8 @@ output_done(struct weft_link *k)
             weft_pair_end(k);
         if (k->inbox_ended)
             weft_link_finish(k, WEFT_CAUSE_EOF, NULL);
+    } else if (k->state == WEFT_LINK_ANSWERING) {
+        weft_link_answer_sent(k);
     } else if (k->state == WEFT_LINK_OPEN
                && weft_session_closed(&k->flow->session)
                && k->role == WEFT_SERVER) {

@@ -8,54 +8,11 @@
 
 #include "loop/link_inner.h"
 #include "loop/listener.h"
-#include "net/sock.h"
-#include "proto/http_body.h"
 
 enum {
     HEAD_STEP = 2048,      /* bytes read at a time while a head comes in */
     BODY_MAX = 16 * 1024,  /* of a refused handshake's response */
-    RESPONSE_MAX = 64 * 1024, /* head, chunk sizes and all */
 };
-
-/* Puts a finished answer out; the connection ends behind it. */
-static void
-end_with_answer(struct weft_link *k)
-{
-    k->state = WEFT_LINK_LINGER;
-    k->flow->ending = k->loop->now = weft_now();
-    k->reading_over = true;
-    weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
-    weft_link_mark_dirty(k);
-    weft_link_mark(k);
-    weft_link_retime(k);
-}
-
-static enum weft_status
-answer(struct weft_link *k, unsigned status, struct weft_span headers,
-       struct weft_span body)
-{
-    struct weft_buf out = { 0 };
-    enum weft_status rc;
-
-    rc = weft_http_respond(&out, status, headers, body, k->head_only);
-    return rc == WEFT_OK ? weft_link_queue(k, &out) : rc;
-}
-
-enum weft_status
-weft_link_respond(struct weft_link *k, unsigned status,
-                  struct weft_span headers, struct weft_span body)
-{
-    enum weft_status rc;
-
-    if (k->state != WEFT_LINK_ASKED)
-        return WEFT_E_CLOSED;
-    rc = answer(k, status, headers, body);
-    if (rc != WEFT_OK)
-        return rc;
-    weft_link_blame(k, WEFT_CAUSE_LOCAL, NULL);
-    end_with_answer(k);
-    return WEFT_OK;
-}
 
 enum weft_status
 weft_link_accept(struct weft_link *k, struct weft_span protocol,
@@ -92,20 +49,25 @@ static void
 refuse(struct weft_link *k)
 {
     const struct weft_refusal *why = &k->flow->opening->refusal;
-    struct weft_span headers = { why->headers, strlen(why->headers) };
     char body[sizeof(why->why) + 1];
     int n = snprintf(body, sizeof(body), "%s\n", why->why);
+    struct weft_buf out = { 0 };
+    enum weft_status rc;
 
-    if (answer(k, why->status, headers,
-               (struct weft_span){ body, (size_t)n }) != WEFT_OK) {
+    rc = weft_http_respond(&out, why->status, weft_http_text(why->headers),
+                           (struct weft_span){ body, (size_t)n },
+                           k->head_only);
+    if (rc == WEFT_OK)
+        rc = weft_link_queue(k, &out);
+    if (rc != WEFT_OK) {
         weft_link_out_of_memory(k);
         return;
     }
     if (k->listener != NULL)
         k->listener->refused++;
-    k->error = "handshake";
     weft_link_blame(k, WEFT_CAUSE_PROTOCOL, why->why);
-    end_with_answer(k);
+    k->error = k->cause == WEFT_CAUSE_TIMEOUT ? "timeout" : "handshake";
+    weft_link_end_with_answer(k);
 }
 
 static void
@@ -116,8 +78,12 @@ request_read(struct weft_link *k)
 
     k->head_only = o->head.method.len == 4
                    && memcmp(bytes + o->head.method.at, "HEAD", 4) == 0;
+    if (o->kind == WEFT_REQUEST_HTTP) /* without one it has been read */
+        k->flow->answer.body_read = weft_opening_begin_body(
+            k->flow->opening, k->config->max_body) == WEFT_OK;
     k->state = WEFT_LINK_ASKED;
     weft_link_mark(k);
+    weft_link_retime(k);
 }
 
 /* Says what was tried, but for a plain refusal, which speaks for itself. */
@@ -149,7 +115,10 @@ response_refused(struct weft_link *k)
         return;
     }
     k->state = WEFT_LINK_BODY;
-    weft_link_read_body(k);
+    if (weft_opening_begin_body(k->flow->opening, BODY_MAX) == WEFT_OK)
+        weft_link_finish(k, WEFT_CAUSE_PROTOCOL, NULL);
+    else
+        weft_link_read_body(k);
 }
 
 void
@@ -158,10 +127,7 @@ weft_link_read_body(struct weft_link *k)
     struct weft_opening *o = k->flow->opening;
     long n = 1;
 
-    while (weft_http_body(&o->head, weft_opening_head(o).data,
-                          weft_opening_rest(o), BODY_MAX, &o->body)
-               == WEFT_MORE
-           && n > 0 && weft_buf_len(&o->bytes) < RESPONSE_MAX) {
+    while (weft_opening_read_body(o) == WEFT_MORE && n > 0) {
         uint8_t *to = weft_buf_reserve(&o->bytes, HEAD_STEP);
 
         n = to == NULL ? 0 : weft_link_receive(k, to, HEAD_STEP);
@@ -192,8 +158,8 @@ end_cause(long n)
     return n == -EPROTO ? WEFT_CAUSE_TLS : WEFT_CAUSE_RESET;
 }
 
-static void
-head_ended(struct weft_link *k, long n)
+void
+weft_link_head_ended(struct weft_link *k, long n)
 {
     enum weft_cause cause = end_cause(n);
     const char *what = n == 0 ? "the peer closed the connection during the "
@@ -211,9 +177,11 @@ head_ended(struct weft_link *k, long n)
     weft_link_finish(k, cause, what);
 }
 
-static void
-head_looked_at(struct weft_link *k, enum weft_status rc)
+void
+weft_link_look_at_head(struct weft_link *k)
 {
+    enum weft_status rc = weft_opening_read(k->flow->opening);
+
     if (rc == WEFT_MORE)
         return;
     if (rc == WEFT_E_MEMORY)
@@ -228,12 +196,12 @@ head_looked_at(struct weft_link *k, enum weft_status rc)
         weft_link_out_of_memory(k);
 }
 
-static void
-refuse_for(struct weft_link *k, const char *why)
+void
+weft_link_refuse(struct weft_link *k, unsigned status, const char *why)
 {
     struct weft_refusal *r = &k->flow->opening->refusal;
 
-    *r = (struct weft_refusal){ .status = 400, .headers = "" };
+    *r = (struct weft_refusal){ .status = status, .headers = "" };
     snprintf(r->why, sizeof(r->why), "%s", why);
     refuse(k);
 }
@@ -248,7 +216,7 @@ refuse_tls(struct weft_link *k)
         || weft_tls_first(weft_buf_head(bytes), weft_buf_len(bytes))
                != WEFT_FIRST_TLS)
         return false;
-    refuse_for(k, "This port does not speak TLS: use ws:// or http://.");
+    weft_link_refuse(k, 400, "This port does not speak TLS: use ws:// or http://.");
     return true;
 }
 
@@ -257,7 +225,7 @@ weft_link_refuse_plain(struct weft_link *k)
 {
     weft_tls_free(k->tls);
     k->tls = NULL;
-    refuse_for(k, "This port speaks TLS: use wss:// or https://.");
+    weft_link_refuse(k, 400, "This port speaks TLS: use wss:// or https://.");
 }
 
 void
@@ -275,10 +243,10 @@ weft_link_read_head(struct weft_link *k)
     if (n == -EAGAIN)
         return;
     if (n <= 0) {
-        head_ended(k, n);
+        weft_link_head_ended(k, n);
         return;
     }
     weft_buf_commit(bytes, (size_t)n);
     if (!refuse_tls(k))
-        head_looked_at(k, weft_opening_read(k->flow->opening));
+        weft_link_look_at_head(k);
 }

@@ -66,8 +66,17 @@ deadline(const struct weft_link *k)
     case WEFT_LINK_SECURING:
     case WEFT_LINK_HANDSHAKE:
     case WEFT_LINK_BODY:
-    case WEFT_LINK_ASKED:
         return after(k->opened, k->opening_limit);
+    case WEFT_LINK_ASKED:
+        if (k->flow->answer.reads_body) /* as long as it comes */
+            return after(later(k->opened, k->life), k->opening_limit);
+        if (k->flow->opening->kind == WEFT_REQUEST_HTTP)
+            return WEFT_FOREVER; /* whoever answers may take their time */
+        return after(k->opened, k->opening_limit);
+    case WEFT_LINK_ANSWERING:
+        if (k->flow->stalled == 0)
+            return WEFT_FOREVER;
+        return after(k->flow->stalled, c->write_timeout);
     case WEFT_LINK_OPEN:
     case WEFT_LINK_LINGER:
         break;
@@ -160,6 +169,11 @@ opening_expired(struct weft_link *k)
 {
     char to[WEFT_TARGET_TEXT];
 
+    if (weft_link_is_in_request(k)) { /* RFC 9110, 15.5.9 */
+        weft_link_blame(k, WEFT_CAUSE_TIMEOUT, NULL);
+        weft_link_refuse(k, 408, "the request did not come in time");
+        return;
+    }
     if (k->flow->tunnel != NULL) { /* it is the proxy that keeps silent */
         weft_link_fail_reaching(k, "timeout", WEFT_CAUSE_TIMEOUT,
                                 "timed out");
@@ -177,7 +191,7 @@ weft_link_expire(struct weft_link *k)
 {
     weft_link_catch_up(k); /* what its room has said is a message */
     if (k->loop->now >= deadline(k)) {
-        if (k->state >= WEFT_LINK_OPEN)
+        if (k->state >= WEFT_LINK_ANSWERING)
             expire_open(k);
         else
             opening_expired(k);

@@ -95,6 +95,18 @@ weft_loop_after(int64_t ns)
     return now > WEFT_FOREVER - ns ? WEFT_FOREVER : now + ns;
 }
 
+const char *
+weft_loop_date(struct weft_loop *loop)
+{
+    int64_t seconds = weft_wall_clock();
+
+    if (seconds != loop->dated || loop->date[0] == '\0') {
+        loop->dated = seconds;
+        weft_http_date(loop->date, seconds);
+    }
+    return loop->date;
+}
+
 static void
 user_ready(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
 {

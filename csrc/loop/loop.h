@@ -25,6 +25,7 @@
 #include "loop/poller.h"
 #include "loop/timers.h"
 #include "proto/deflate.h"
+#include "proto/http_response.h"
 
 /* What a watch, a timer or an item of work belongs to. */
 enum weft_kind {
@@ -84,6 +85,8 @@ struct weft_loop {
     struct weft_random random;
     struct weft_digest digest;
     int64_t now; /* of this turn */
+    int64_t dated;           /* seconds since 1970, of: */
+    char date[WEFT_DATE_TEXT];
     struct weft_node links;  /* every link that has a socket */
     struct weft_node work;   /* struct weft_work: for the next batch */
     struct weft_node batch;  /* to be named by next() in this turn */
@@ -143,6 +146,9 @@ struct weft_timer *weft_loop_take_timer(struct weft_loop *loop);
  * while the caller sees to it is for the next turn.
  */
 struct weft_work *weft_loop_next(struct weft_loop *loop);
+
+/* The Date of a response (RFC 9110, 6.6.1), good until the next call. */
+const char *weft_loop_date(struct weft_loop *loop);
 
 /* Queues an item of work again. */
 void weft_loop_again(struct weft_loop *loop, struct weft_work *work);

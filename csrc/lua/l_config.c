@@ -115,6 +115,7 @@ read_config(lua_State *L, struct weft_config *c)
     c->deflate = weft_deflate_field(L, 1, "compression");
     c->max_header = count_of(L, 1, "max_header");
     c->max_headers = count_of(L, 1, "max_headers");
+    c->max_body = size_of(L, 1, "max_body");
     c->handshake_timeout = time_of(L, 1, "handshake_timeout");
     c->idle_timeout = time_of(L, 1, "idle_timeout");
     c->close_timeout = time_of(L, 1, "close_timeout");

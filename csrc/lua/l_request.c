@@ -1,6 +1,7 @@
 /*
  * Requests and their answers.  Who is welcome is Lua's to say.
  */
+#include <math.h>
 #include <string.h>
 
 #include "lua/check.h"
@@ -89,6 +90,41 @@ core_head(lua_State *L)
     return 1;
 }
 
+static enum weft_status
+check_memory(lua_State *L, enum weft_status rc)
+{
+    if (rc == WEFT_E_MEMORY)
+        weft_raise(L, "out of memory");
+    return rc;
+}
+
+int
+weft_ws_push_body(lua_State *L, const struct weft_ws *ws)
+{
+    struct weft_span body = weft_link_body(&ws->link);
+
+    lua_pushlstring(L, body.data, body.len);
+    return 1;
+}
+
+/* core.read_body(ws) -> the request's, or nil, "closed", ... */
+static int
+core_read_body(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "read_body");
+    enum weft_status rc = weft_link_want_body(&ws->link);
+    struct weft_wait *w;
+
+    if (rc == WEFT_OK)
+        return weft_ws_push_body(L, ws);
+    if (rc != WEFT_MORE)
+        return weft_push_closed(L, &ws->link);
+    w = weft_wait_begin(L, ws->instance, "read_body");
+    if (w == NULL)
+        return weft_push_failure(L, "cancelled");
+    return weft_ws_wait(L, ws, w, WEFT_WAIT_BODY, HUGE_VAL);
+}
+
 /* core.body(ws) */
 static int
 core_body(lua_State *L)
@@ -149,9 +185,7 @@ static int
 push_answered(lua_State *L, struct weft_ws *ws, enum weft_status rc)
 {
     weft_ws_update_holds(L, ws, 1);
-    if (rc == WEFT_E_MEMORY)
-        return weft_raise(L, "out of memory");
-    if (rc != WEFT_OK)
+    if (check_memory(L, rc) != WEFT_OK)
         return weft_push_closed(L, &ws->link);
     lua_pushboolean(L, 1);
     return 1;
@@ -184,6 +218,60 @@ core_respond(lua_State *L)
     body.data = luaL_checklstring(L, 4, &body.len);
     return push_answered(L, ws, weft_link_respond(&ws->link, status, headers,
                                                   body));
+}
+
+/* core.begin_response(ws, status, headers, length) */
+static int
+core_begin_response(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "begin_response");
+    unsigned status = (unsigned)luaL_checkinteger(L, 2);
+    uint64_t length = lua_isnoneornil(L, 4)
+                          ? WEFT_UNKNOWN
+                          : (uint64_t)luaL_checkinteger(L, 4);
+    struct weft_span headers;
+
+    headers.data = luaL_checklstring(L, 3, &headers.len);
+    return push_answered(L, ws, weft_link_begin_answer(&ws->link, status,
+                                                       headers, length));
+}
+
+/* core.write(ws, bytes): waits while more than send_buffer is queued */
+static int
+core_write(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "write");
+    struct weft_wait *w;
+    struct weft_span s;
+    enum weft_status rc;
+
+    s.data = luaL_checklstring(L, 2, &s.len);
+    rc = check_memory(L, weft_link_write_answer(&ws->link, s));
+    if (rc == WEFT_E_BUSY)
+        return weft_raise(L, "the body is longer than its Content-Length");
+    if (rc != WEFT_OK)
+        return weft_push_closed(L, &ws->link);
+    if (weft_link_backlog(&ws->link) <= ws->link.config->send_buffer) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    w = weft_wait_begin(L, ws->instance, "write");
+    if (w == NULL)
+        return weft_push_failure(L, "cancelled");
+    ws->link.drain = true;
+    return weft_ws_wait(L, ws, w, WEFT_WAIT_DRAIN, HUGE_VAL);
+}
+
+/* core.end_response(ws) */
+static int
+core_end_response(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "end_response");
+    enum weft_status rc = weft_link_end_answer(&ws->link);
+
+    if (rc == WEFT_E_BUSY)
+        return weft_raise(L, "the body is shorter than its Content-Length");
+    return push_answered(L, ws, rc);
 }
 
 /* core.set_events(ws, events) */
@@ -267,7 +355,11 @@ weft_request_register(lua_State *L)
         { "origin_allowed", core_origin_allowed },
         { "choose_protocol", core_choose_protocol },
         { "accept", core_accept },
+        { "read_body", core_read_body },
         { "respond", core_respond },
+        { "begin_response", core_begin_response },
+        { "write", core_write },
+        { "end_response", core_end_response },
         { "set_events", core_set_events },
         { "set_field", core_set_field },
         { "cancel_handler", core_cancel_handler },

@@ -142,8 +142,6 @@ push_connection(lua_State *L, struct weft_server *s, int server)
         return lua_touserdata(L, -1);
     lua_pop(L, 1);
     ws = weft_ws_new(L, server, s->instance, s->listener.config, WEFT_SERVER);
-    lua_getiuservalue(L, server, 1);
-    lua_setiuservalue(L, -2, 3);
     ws->server = s;
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, server, 3);

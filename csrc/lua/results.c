@@ -82,6 +82,8 @@ push_done(lua_State *L, struct weft_wait *w)
         lua_pushboolean(L, 1);
         lua_insert(L, -3);
         return 3;
+    case WEFT_WAIT_BODY:
+        return weft_ws_push_body(L, w->u.ws);
     case WEFT_WAIT_OPEN:
         return weft_ws_push_open_outcome(L, w->u.ws);
     case WEFT_WAIT_JOIN:

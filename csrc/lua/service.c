@@ -81,12 +81,15 @@ start_handler(lua_State *L, struct weft_ws *ws)
         return;
     ws->asked = true;
     weft_push_anchored(L, I, ws); /* kept on the stack while it is served */
-    lua_getiuservalue(L, -1, 3);  /* until set_events, the handler */
+    lua_getiuservalue(L, -1, 2);  /* the server */
+    lua_getiuservalue(L, -1, 1);  /* its handler */
+    lua_remove(L, -2);
     lua_pushvalue(L, -2);
     t = weft_task_take(L, I, 2);
     t->handles = ws;
     ws->handler = t;
-    weft_task_move_in(L, t);
+    if (ws->link.flow->opening->kind == WEFT_REQUEST_WEBSOCKET)
+        weft_task_move_in(L, t); /* it may last as long as the connection */
     weft_ws_hold(L, ws, -1, WEFT_HOLD_HANDLER);
     weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
     weft_task_start(L, t);
@@ -109,6 +112,20 @@ answer_500(struct weft_ws *ws)
         weft_link_abort(&ws->link, WEFT_CAUSE_ERROR, NULL);
 }
 
+/* The handler has ended before the data phase: the next request may come. */
+static void
+request_done(struct weft_ws *ws, enum weft_task_status how)
+{
+    struct weft_link *k = &ws->link;
+
+    if (how == WEFT_TASK_CANCELLED && k->state == WEFT_LINK_ASKED)
+        weft_link_abort(k, WEFT_CAUSE_CANCELLED, NULL);
+    else if (k->state == WEFT_LINK_ASKED)
+        answer_500(ws);
+    ws->asked = false;
+    weft_link_release(k);
+}
+
 void
 weft_ws_handler_done(lua_State *L, struct weft_ws *ws,
                      enum weft_task_status how)
@@ -118,21 +135,21 @@ weft_ws_handler_done(lua_State *L, struct weft_ws *ws,
     ws->handler = NULL;
     if (ws->server != NULL)
         weft_server_note_late(ws->server, ws, false);
-    if (how == WEFT_TASK_CANCELLED) {
-        if (k->state == WEFT_LINK_ASKED)
-            weft_link_abort(k, WEFT_CAUSE_CANCELLED, NULL);
-        else
-            close_plainly(ws, 1001, WEFT_CAUSE_CANCELLED);
-    } else if (k->state == WEFT_LINK_ASKED) {
-        answer_500(ws);
+    if (k->state == WEFT_LINK_ASKED || k->state == WEFT_LINK_ANSWERING) {
+        request_done(ws, how);
+    } else if (how == WEFT_TASK_CANCELLED) {
+        close_plainly(ws, 1001, WEFT_CAUSE_CANCELLED);
     } else if (how == WEFT_TASK_FAILED) {
         close_plainly(ws, 1011, WEFT_CAUSE_ERROR);
     } else if (!ws->has_events) {
         close_plainly(ws, 1000, WEFT_CAUSE_HANDLER);
     }
     weft_push_anchored(L, ws->instance, ws);
-    if (lua_isuserdata(L, -1))
+    if (lua_isuserdata(L, -1)) {
+        if (k->state < WEFT_LINK_OPEN && k->state != WEFT_LINK_IDLE)
+            weft_ws_hold(L, ws, lua_gettop(L), WEFT_HOLD_OPENING);
         weft_ws_update_holds(L, ws, lua_gettop(L));
+    }
     weft_ws_unhold(L, ws, WEFT_HOLD_HANDLER);
     lua_pop(L, 1);
 }
@@ -319,6 +336,19 @@ weft_ws_event_done(lua_State *L, struct weft_ws *ws, bool failed)
 
 /* ---- waits */
 
+static bool
+waits_for_output(const struct weft_wait *w)
+{
+    return w->kind == WEFT_WAIT_FLUSH || w->kind == WEFT_WAIT_DRAIN;
+}
+
+/* Down to where the output has to come for such a wait. */
+static size_t
+low_mark(const struct weft_wait *w)
+{
+    return w->kind == WEFT_WAIT_DRAIN ? w->u.ws->link.config->send_buffer : 0;
+}
+
 static void
 wake_waiters(struct weft_ws *ws)
 {
@@ -348,9 +378,16 @@ wake_waiters(struct weft_ws *ws)
                 weft_wake(w, WEFT_CLOSED);
             break;
         case WEFT_WAIT_FLUSH:
+        case WEFT_WAIT_DRAIN:
             if (closed || k->write_dead)
                 weft_wake(w, WEFT_CLOSED);
-            else if (weft_link_backlog(k) == 0)
+            else if (weft_link_backlog(k) <= low_mark(w))
+                weft_wake(w, WEFT_DONE);
+            break;
+        case WEFT_WAIT_BODY:
+            if (k->state != WEFT_LINK_ASKED)
+                weft_wake(w, WEFT_CLOSED);
+            else if (weft_link_want_body(k) != WEFT_MORE)
                 weft_wake(w, WEFT_DONE);
             break;
         default:
@@ -374,8 +411,8 @@ serve_senders(lua_State *L, struct weft_ws *ws)
         }
     }
     for (n = ws->waiters.next; n != &ws->waiters; n = n->next)
-        drain = drain || WEFT_CONTAINER(n, struct weft_wait, node)->kind
-                             == WEFT_WAIT_FLUSH;
+        drain = drain || waits_for_output(WEFT_CONTAINER(n, struct weft_wait,
+                                                         node));
     ws->link.drain = drain;
 }
 

@@ -37,6 +37,8 @@ enum weft_wait_kind {
     WEFT_WAIT_SEND,    /* u.ws, send */
     WEFT_WAIT_WRITE,   /* u.ws, send: a piece by a writer */
     WEFT_WAIT_FLUSH,   /* u.ws */
+    WEFT_WAIT_DRAIN,   /* u.ws: core.write */
+    WEFT_WAIT_BODY,    /* u.ws: core.read_body */
     WEFT_WAIT_PING,    /* u.ws, ping */
     WEFT_WAIT_CLOSED,  /* u.ws: wait_closed */
     WEFT_WAIT_CLOSE,   /* u.ws: close */
@@ -142,8 +144,8 @@ enum {
 };
 
 /* A userdata; user value 1: fields (lazy), 2: the loop, or the server, which
- * has it, 3: the events (until they are set, a server's handler, and once it
- * was started its task; see weft_task_move_in()), 4, a
+ * has it, 3: the events (until they are set, the task of a server's handler,
+ * see weft_task_move_in()), 4, a
  * client's: the function that follows redirects. */
 struct weft_ws {
     struct weft_link link;
@@ -161,7 +163,7 @@ struct weft_ws {
     uint8_t holds;
     uint8_t lookups;     /* of methods, until it has a metatable of its own */
     bool late;           /* its link is in server->late */
-    bool asked;          /* the handler was started */
+    bool asked;          /* the handler was started, for this request */
     bool has_events;
     bool streaming;      /* ws:chunks() is in the middle of something */
     bool event_running;  /* one event at a time */
@@ -430,6 +432,7 @@ void weft_server_note_late(struct weft_server *s, struct weft_ws *ws,
 /* One of a server's connections is gone. */
 void weft_server_check_empty(struct weft_server *s);
 int weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w);
+int weft_ws_push_body(lua_State *L, const struct weft_ws *ws);
 int weft_ws_push_open_cancelled(lua_State *L);
 /* A client's handshake was refused: true when it is connecting anew. */
 bool weft_ws_redirect(lua_State *L, struct weft_ws *ws);

@@ -37,14 +37,18 @@ tell_connection(lua_State *L, struct weft_task *t,
 }
 
 /*
- * Whether another may use its coroutine: events may, and one that has only
- * led to events.  A connection's own coroutine is never another's.
+ * Whether another may use its coroutine: events may, one that has only led to
+ * events, and one that has answered a plain request.  A connection's own
+ * coroutine is never another's.
  */
 static bool
 is_pooled(const struct weft_task *t)
 {
     return (t->serves != NULL
-            || (t->handles != NULL && t->handles->has_events))
+            || (t->handles != NULL
+                && (t->handles->has_events
+                    || t->handles->link.state == WEFT_LINK_ANSWERING)
+                && !t->housed))
            && t->wait.instance->idle_count < IDLE_MAX;
 }
 

@@ -295,6 +295,26 @@ interrupted(long *n)
 }
 
 long
+weft_sock_read_file(int fd, void *to, size_t len, uint64_t offset)
+{
+    long n;
+
+    do
+        n = offset > INT64_MAX ? 0 : pread(fd, to, len, (off_t)offset);
+    while (interrupted(&n));
+    return n;
+}
+
+int64_t
+weft_wall_clock(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec;
+}
+
+long
 weft_sock_recv(int fd, void *to, size_t len)
 {
     long n;

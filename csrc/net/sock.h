@@ -47,6 +47,13 @@ int weft_sock_shutdown_write(int fd);
 void weft_sock_nodelay(int fd); /* nothing on a Unix-domain socket */
 int weft_sock_local(int fd, struct weft_addr *a);
 
+/* Reads at most len bytes of a file from offset on: how many (0: its end), or
+ * -errno. */
+long weft_sock_read_file(int fd, void *to, size_t len, uint64_t offset);
+
+/* Seconds since 1970 (UTC), as the system's clock has it. */
+int64_t weft_wall_clock(void);
+
 /* Closes *fd once, if it is not -1, and sets it to -1. */
 void weft_sock_close(int *fd);
 

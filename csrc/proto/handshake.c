@@ -78,6 +78,8 @@ check_body(const struct weft_http_head *h, const char *bytes, bool *body)
     }
     if (chunked && first >= 0)
         return "there is a Content-Length beside a Transfer-Encoding";
+    if (chunked && h->minor == 0) /* RFC 9112, 6.1: a trap */
+        return "there is a Transfer-Encoding in HTTP/1.0";
     *body = chunked || length > 0;
     return NULL;
 }
@@ -194,6 +196,49 @@ refuse_version(struct weft_refusal *why)
                   "the only WebSocket version spoken here is 13");
 }
 
+/* RFC 9112, 6.1: one that is not known leaves the body's end unknown. */
+static bool
+codes_only_chunks(const struct weft_http_head *h, const char *bytes)
+{
+    uint32_t field = 0, at = 0, count = 0;
+    struct weft_span coding;
+
+    while (weft_http_next_element(h, bytes, "transfer-encoding", &field, &at,
+                                  &coding)) {
+        if (!is(coding, "chunked"))
+            return false;
+        count++;
+    }
+    return count == 1
+           || weft_http_find(h, bytes, "transfer-encoding", 0) < 0;
+}
+
+/* RFC 9110, 10.1.1 */
+static bool
+expects_what_is_known(const struct weft_http_head *h, const char *bytes)
+{
+    uint32_t field = 0, at = 0;
+    struct weft_span what;
+
+    while (weft_http_next_element(h, bytes, "expect", &field, &at, &what))
+        if (!is(what, "100-continue"))
+            return false;
+    return true;
+}
+
+static enum weft_request_kind
+check_plain(const struct weft_http_head *h, const char *bytes,
+            struct weft_refusal *why)
+{
+    if (!codes_only_chunks(h, bytes))
+        return refuse(why, 501, "", "the only Transfer-Encoding known here is"
+                                    " chunked");
+    if (!expects_what_is_known(h, bytes))
+        return refuse(why, 417, "", "the only Expect known here is"
+                                    " 100-continue");
+    return WEFT_REQUEST_HTTP;
+}
+
 static const char *
 check_offer(const struct weft_http_head *h, const char *bytes)
 {
@@ -221,10 +266,8 @@ weft_handshake_check(const struct weft_http_head *h, const char *bytes,
         fault = check_upgrade(h, bytes, body);
     if (fault != NULL)
         return refuse(why, 400, "", fault);
-    if (!websocket && body)
-        return refuse(why, 413, "", "no request body is taken here");
     if (!websocket)
-        return WEFT_REQUEST_HTTP;
+        return check_plain(h, bytes, why);
     /* before the key, which another version may write differently */
     if (!is(weft_http_value(h, bytes, "sec-websocket-version"), "13"))
         return refuse_version(why);

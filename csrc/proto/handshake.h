@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "proto/deflate_offer.h"
 #include "proto/http.h"
+#include "proto/http_response.h"
 
 /* Why a handshake does not come about.  Holds no pointers to be freed. */
 struct weft_refusal {
@@ -25,7 +26,7 @@ struct weft_refusal {
 
 enum weft_request_kind {
     WEFT_REQUEST_WEBSOCKET, /* a valid opening handshake */
-    WEFT_REQUEST_HTTP,      /* another request, well-formed and without body */
+    WEFT_REQUEST_HTTP,      /* another request, well-formed */
     WEFT_REQUEST_REFUSED,   /* answer with the refusal and close */
 };
 
@@ -41,7 +42,8 @@ enum weft_request_kind {
  * "Sec-WebSocket-Version: 13": any version but 13, or none.
  * Refused in either case, with 400: no Host in HTTP/1.1, two Hosts or one that
  * is malformed, Content-Length beside Transfer-Encoding, a Content-Length that
- * is no number or differs; with 413: a plain request that has a body.
+ * is no number or differs, a Transfer-Encoding in HTTP/1.0; with 501: one that
+ * is not "chunked" alone; with 417: an Expect that is not 100-continue.
  * *why is filled when the request is refused.  The host to compare an Origin
  * with is weft_http_host().
  */
@@ -80,18 +82,6 @@ enum weft_status weft_handshake_accept(struct weft_buf *out,
                                        const struct weft_deflate_agreed *agreed,
                                        struct weft_span headers,
                                        struct weft_digest *digest);
-
-/*
- * Appends a whole HTTP response with Connection: close, Content-Length (not on
- * 1xx, 204 and 304) and the given header lines, each ended by CRLF; when they
- * name no Content-Type and the body is not empty, text/plain in UTF-8; when
- * they name Upgrade, so does Connection (RFC 9110, 7.8).  With head_only the
- * length is told and the body left out.  Nothing is appended when memory is
- * out.
- */
-enum weft_status weft_http_respond(struct weft_buf *out, unsigned status,
-                                   struct weft_span headers,
-                                   struct weft_span body, bool head_only);
 
 /* What a client's request says. Spans may be empty where marked. */
 struct weft_client_request {

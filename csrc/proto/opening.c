@@ -181,6 +181,41 @@ weft_opening_read(struct weft_opening *o)
     return o->kind == WEFT_REQUEST_REFUSED ? WEFT_E_HEAD : WEFT_OK;
 }
 
+enum weft_status
+weft_opening_begin_body(struct weft_opening *o, uint64_t most)
+{
+    return weft_http_body_begin(&o->framing, &o->head,
+                                (const char *)weft_buf_head(&o->bytes), most);
+}
+
+enum weft_status
+weft_opening_read_body(struct weft_opening *o)
+{
+    struct weft_span raw = weft_opening_rest(o);
+    uint8_t *from = weft_buf_head(&o->bytes) + o->head.length;
+    size_t used = 0;
+    enum weft_status rc = weft_http_body_read(&o->framing, raw, &used,
+                                              &o->body);
+
+    if (used > 0) { /* what is left is a line at most, or the next request */
+        memmove(from, from + used, raw.len - used);
+        o->bytes.tail -= used;
+    }
+    return rc;
+}
+
+void
+weft_opening_again(struct weft_opening *o)
+{
+    uint32_t max_bytes = o->head.max_bytes, max_fields = o->head.max_fields;
+
+    weft_buf_consume(&o->bytes, o->head.length);
+    weft_http_deinit(&o->head);
+    weft_http_init(&o->head, WEFT_HTTP_REQUEST, max_bytes, max_fields);
+    weft_buf_deinit(&o->body);
+    o->framing = (struct weft_http_body){ 0 };
+}
+
 struct weft_span
 weft_opening_head(const struct weft_opening *o)
 {

@@ -4,6 +4,8 @@
  *
  * It lives on the heap only while a connection opens.  Bytes behind the head
  * belong to the data phase; the caller takes them from weft_opening_rest().
+ * Where the head has a body (a plain request, a refused handshake), they are
+ * that, and on a server what comes behind it is the next request.
  */
 #ifndef WEFT_PROTO_OPENING_H
 #define WEFT_PROTO_OPENING_H
@@ -13,6 +15,7 @@
 #include "base/status.h"
 #include "proto/handshake.h"
 #include "proto/http.h"
+#include "proto/http_body.h"
 #include "proto/session.h"
 
 struct weft_opening {
@@ -21,13 +24,14 @@ struct weft_opening {
     struct weft_buf bytes;      /* its bytes and what came behind it */
     struct weft_refusal refusal;
     enum weft_request_kind kind; /* server: what the request asks for */
+    struct weft_http_body framing; /* of the body behind the head */
+    struct weft_buf body;       /* what has been read of it */
 
     /* client */
     struct weft_client_request request; /* spans into `storage` */
     struct weft_buf storage;
     struct weft_span *protocols;
     struct weft_buf sent; /* the request head, kept for the user */
-    struct weft_buf body; /* what the caller reads of a refusal's */
     char key[25];
     int protocol;         /* the agreed one's index, or -1 */
     struct weft_deflate_agreed agreed; /* compression; all zero: none; a server
@@ -66,6 +70,21 @@ enum weft_status weft_opening_read(struct weft_opening *o);
 
 /* The head's own bytes, once complete. */
 struct weft_span weft_opening_head(const struct weft_opening *o);
+
+/*
+ * Reads the body behind a complete head, of which at most `most` bytes are
+ * wanted, into `body`, and takes it away from the rest.  begin, once: WEFT_OK,
+ * there is none; WEFT_MORE.  Then read, whenever bytes were added: WEFT_OK, it
+ * is complete; WEFT_MORE.  Either: WEFT_E_HEAD, see `framing.error` (a client
+ * may read on after begin); WEFT_E_MEMORY.
+ */
+enum weft_status weft_opening_begin_body(struct weft_opening *o,
+                                         uint64_t most);
+enum weft_status weft_opening_read_body(struct weft_opening *o);
+
+/* A server's: the request and its body, which was read, are done with; what
+ * came behind them is the beginning of the next, for weft_opening_read(). */
+void weft_opening_again(struct weft_opening *o);
 
 /* What came behind the head. */
 struct weft_span weft_opening_rest(const struct weft_opening *o);

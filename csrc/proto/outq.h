@@ -59,6 +59,14 @@ weft_outq_commit(struct weft_outq *q, size_t len)
     q->after += len;
 }
 
+/* Takes the last len copied bytes back; nothing was added behind them. */
+static inline void
+weft_outq_take_back(struct weft_outq *q, size_t len)
+{
+    q->bytes.tail -= len;
+    q->after -= len;
+}
+
 /*
  * Retains the chunk and queues it: WEFT_OK or WEFT_E_MEMORY (as it was).  An
  * empty one adds nothing and is not retained.

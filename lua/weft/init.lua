@@ -12,6 +12,7 @@ local descriptor = require "weft.descriptor"
 local errors = require "weft.errors"
 local specs = require "weft.options"
 local http = require "weft.http"
+local requests = require "weft.request"
 local pair = require "weft.pair"
 local protocol = require "weft.protocol"
 local reconnecting = require "weft.reconnecting"
@@ -54,7 +55,7 @@ local function new()
     error = reporter.report,
     request = function(ws)
       local head = core.head(ws, "request")
-      return head and http.request(head)
+      return head and requests.new(head)
     end,
     response = function(ws)
       local head = core.head(ws, "response")

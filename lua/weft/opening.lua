@@ -4,6 +4,8 @@
 local core = require "weft.core"
 local check = require "weft.check"
 local http = require "weft.http"
+local requests = require "weft.request"
+local response = require "weft.response"
 
 local opening = {}
 
@@ -12,8 +14,7 @@ local opening = {}
 ---@field closing boolean the server accepts nothing any more
 ---@field run? function the handler of every WebSocket
 ---@field route? function from path to handler and parameters
----@field page? function the handler of every plain request
----@field page_route? function from path to that and parameters
+---@field page? fun(request: weft.Request): function?, integer?, string? the handler of a plain request; or nil, a status and the methods that are allowed
 ---@field upgrade? function
 ---@field origins? string[]
 ---@field any_origin boolean
@@ -23,26 +24,48 @@ local function refuse(ws, status, sentence)
   core.respond(ws, status, "", sentence .. "\n")
 end
 
+-- Without pages, and where a WebSocket is: what is there instead
+-- (RFC 9110, 15.5.22).
+local function upgrade_required(ws, sentence)
+  core.respond(ws, 426, "Upgrade: websocket\r\n", sentence .. "\n")
+end
+
+-- The handler of a plain request; or nil, and it is answered.
+local function find_page(plan, ws, request)
+  local page, status, allow = plan.page(request)
+  if page then
+    return page
+  elseif status == 405 then
+    core.respond(ws, 405, "Allow: " .. allow .. "\r\n",
+                 "This path does not know the method " .. request.method .. ".\n")
+  elseif status == 204 then
+    core.respond(ws, 204, "Allow: " .. allow .. "\r\n", "")
+  elseif plan.route and plan.route((http.split(request.target))) then
+    upgrade_required(ws, "There is a WebSocket at this path, and no page.")
+  else
+    refuse(ws, 404, "There is nothing at this path.")
+  end
+end
+
 local function answer(plan, ws)
-  if not (plan.page or plan.page_route) then
-    core.respond(ws, 426, "Upgrade: websocket\r\n",
-                 "This is a WebSocket server; it has no pages.\n")
+  if not plan.page then
+    upgrade_required(ws, "This is a WebSocket server; it has no pages.")
     return
   end
-  local request = http.request(core.head(ws, "request"))
-  local page, params = plan.page
+  local request = requests.new(core.head(ws, "request"), ws, plan)
+  local page = find_page(plan, ws, request)
   if not page then
-    page, params = plan.page_route((http.split(request.target)))
-    if not page then
-      return refuse(ws, 404, "There is nothing at this path.")
-    end
-    request.params = params
-  end
-  local status, headers, body = page(request)
-  if ws.state == "closed" then -- meanwhile: nobody is there to be answered
     return
   end
-  core.respond(ws, http.check_response("http", status, headers, body))
+  local body = core.read_body(ws)
+  if not body then -- nobody is there any more, or it was refused
+    return
+  end
+  request.body = body
+  local status, headers, content = page(request)
+  if ws.state == "connecting" then -- else it is an event stream, or has ended
+    response.send(ws, "http", request.method, status, headers, content)
+  end
 end
 
 -- What upgrade returned after true: header lines and the protocol or nil.
@@ -79,8 +102,8 @@ local function consult(plan, ws, request)
   elseif accepted then
     error("upgrade must return true or nil, got " .. check.show(accepted), 0)
   end
-  core.respond(ws, http.check_response("upgrade", second or 403, headers,
-                                       message or "The server refuses this connection.\n"))
+  response.send(ws, "upgrade", request.method, second or 403, headers,
+                message or "The server refuses this connection.\n")
 end
 
 local function accept(plan, ws)
@@ -90,7 +113,7 @@ local function accept(plan, ws)
   end
   local run, lines, protocol = plan.run, "", nil
   if plan.route or plan.upgrade then -- else ws.request is made when it is read
-    local request = http.request(core.head(ws, "request"))
+    local request = requests.new(core.head(ws, "request"), ws, plan)
     core.set_field(ws, "request", request)
     if plan.route then
       local params

@@ -142,6 +142,7 @@ local connection = merge(limits, {
 -- The same for the core, which has one table for both sides.
 local settings = merge(connection, {
   handshake_timeout = { kind = check.seconds, default = 10 },
+  max_body = { kind = mark, default = 1048576 },
 })
 
 -- What a client's request says.
@@ -189,7 +190,6 @@ options.listen = merge(settings, {
   backlog = { kind = backlog, default = 511 },
   reuse_port = { kind = check.boolean, default = false },
   tls = { kind = tls.server_kind },
-  max_body = later,
   max_connections = later,
   max_connections_per_address = later,
   rate = later,

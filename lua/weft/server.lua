@@ -209,8 +209,7 @@ function server.check(spec, where, given, level)
                                               checked.websocket, level + 1)
   end
   if checked.http then
-    plan.page, plan.page_route = handlers.http(where .. ": option 'http'",
-                                               checked.http, level + 1)
+    plan.page = handlers.http(where .. ": option 'http'", checked.http, level + 1)
   end
   checked.plan = plan
   return checked

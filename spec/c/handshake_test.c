@@ -73,8 +73,19 @@ requests_that_want_no_websocket(void)
     IS("HEAD / HTTP/1.0\r\n", HTTP);
     IS("POST / HTTP/1.1\r\nHost:\r\nContent-Length: 0\r\n", HTTP);
     IS("OPTIONS * HTTP/1.1\r\n" HOST, HTTP);
-    IS("POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n", 413);
-    IS("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n", 413);
+    IS("POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n", HTTP);
+    IS("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n", HTTP);
+    IS("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n", HTTP);
+    IS("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n", 501);
+    IS("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, chunked\r\n",
+       501);
+    IS("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n"
+       "Transfer-Encoding: chunked\r\n", 501);
+    IS("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \r\n", 501);
+    IS("POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n", 400);
+    IS("POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n"
+       "Expect: 100-continue\r\n", HTTP);
+    IS("POST / HTTP/1.1\r\n" HOST "Expect: a-miracle\r\n", 417);
 }
 
 static void
@@ -108,7 +119,7 @@ lengths(void)
     IS(GET HOST "Content-Length: 0, 0\r\n", 400);
     IS(GET HOST "Content-Length: 1\r\nContent-Length: 2\r\n", 400);
     IS(GET HOST "Content-Length: 0\r\nContent-Length: 00\r\n", HTTP);
-    IS(GET HOST "Content-Length: 18446744073709551615\r\n", 413);
+    IS(GET HOST "Content-Length: 18446744073709551615\r\n", HTTP);
     IS(GET HOST "Content-Length: 18446744073709551616\r\n", 400);
     IS(GET HOST "Content-Length: 99999999999999999999999\r\n", 400);
     IS(GET HOST "Content-Length: 1\r\nTransfer-Encoding: x\r\n", 400);

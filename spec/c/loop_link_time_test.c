@@ -38,10 +38,11 @@ a_silent_client_is_dropped(struct world *w)
     w->config->handshake_timeout = 20 * MS;
     serve(w, &s, &c);
     raw_write(&c, "GET / HTTP/1.1\r\n", 16);
+    CHECK(reaches(w, &s, WEFT_LINK_LINGER)); /* it is told so: 408 */
+    raw_close(&c);
     CHECK(reaches(w, &s, WEFT_LINK_CLOSED));
     CHECK(ended(&s, WEFT_CAUSE_TIMEOUT, 1006));
     CHECK(strcmp(s.error, "timeout") == 0);
-    raw_close(&c);
     weft_link_deinit(&s);
     restore(w, &kept);
 }

@@ -73,7 +73,11 @@ end
 function handshake.http(options)
   options = options or {}
   local start = ("%s %s %s"):format(options.method or "GET", options.path or "/", options.version or "HTTP/1.1")
-  return head(options.start or start, { { "Host", options.host or "127.0.0.1" } }, options.headers, options.lines)
+  local fields = { { "Host", options.host or "127.0.0.1" } }
+  if not options.keep then
+    fields[2] = { "Connection", "close" }
+  end
+  return head(options.start or start, fields, options.headers, options.lines) .. (options.body or "")
 end
 
 --- A server's answer to a key: status line, headers, lines.

@@ -42,9 +42,14 @@
 --- table of events.
 ---@alias weft.Handler fun(ws: weft.Connection)|weft.Events
 
---- What answers plain HTTP: returns a status from 200 to 599, headers (name to
---- value or list of values), and a body (a string or a list of strings).
----@alias weft.Page fun(request: weft.Request): integer, table<string, string|string[]>?, string|string[]|nil
+--- What answers plain HTTP, as a task of its own: returns a status from 200 to
+--- 599, headers (name to value or list of values), and a body: a string, a list
+--- of strings, a function that streams, or a file as weft.static gives it.
+---@alias weft.Page fun(request: weft.Request): integer, table<string, string|string[]>?, string|string[]|weft.Body|weft.File|nil
+
+--- A page for each method that a path knows: `{ GET = ..., POST = ... }`. HEAD
+--- goes to GET, OPTIONS is answered, other methods get 405 with Allow.
+---@alias weft.Methods table<string, weft.Page>
 
 --- Called before a WebSocket is accepted; it may wait. Returns true and perhaps
 --- a table of `protocol` (a string, or false for none) and `headers`; or nil and
@@ -115,11 +120,12 @@
 ---@field port? integer (8080); 0 picks a free one
 ---@field unix? string the path of a Unix-domain socket to listen on instead
 ---@field websocket? weft.Handler|table<string, weft.Handler> or routes: "/chat", "/room/:name", "/files/*"; each segment exact, then :name, then *
----@field http? weft.Page|table<string, weft.Page> what answers plain HTTP, or routes; without it 426
+---@field http? weft.Page|weft.Methods|table<string, weft.Page|weft.Methods> what answers plain HTTP, or routes; without it 426
+---@field max_body? integer bytes of a plain request's body (1 MiB); past it 413
 ---@field tls? weft.ServerTls|"self-signed"|false speak TLS: wss:// and https://; "self-signed" makes a certificate for this run, for development (false)
 ---@field upgrade? weft.Upgrade decides whether a WebSocket is accepted
 ---@field origins? string|string[] whose pages may connect: "https://example.com", "https://*.example.com", "*"; unset: only the request's own Host
----@field handshake_timeout? number the whole handshake (10)
+---@field handshake_timeout? number the whole handshake, the head of a plain request and the pause before the next, and any pause within its body (10)
 ---@field backlog? integer (511)
 ---@field reuse_port? boolean (false)
 

@@ -1,0 +1,349 @@
+/*
+ * A server's answers to plain requests: whole ones, ones that are written piece
+ * by piece, and files.  It must not know how requests are read.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "loop/link_inner.h"
+#include "loop/listener.h"
+#include "net/sock.h"
+
+enum { FILE_STEP = 64 * 1024 }; /* bytes of a file in the queue at a time */
+
+/* ---- what becomes of the connection */
+
+void
+weft_link_end_with_answer(struct weft_link *k)
+{
+    k->state = WEFT_LINK_LINGER;
+    k->flow->ending = k->loop->now = weft_now();
+    k->reading_over = true;
+    weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
+    weft_link_mark_dirty(k);
+    weft_link_mark(k);
+    weft_link_retime(k);
+}
+
+static bool
+is_accepting(const struct weft_listener *s)
+{
+    return s != NULL && s->watch.fd >= 0;
+}
+
+/* Whether another request may come behind this one (RFC 9112, 9.3).  A body
+ * that nobody has read would be taken for it. */
+static bool
+may_keep(const struct weft_link *k, struct weft_span headers)
+{
+    const struct weft_opening *o = k->flow->opening;
+    const char *bytes = weft_opening_head(o).data;
+    const char *wish = o->head.minor == 0 ? "keep-alive" : "close";
+    bool wished = weft_http_has_token(&o->head, bytes, "connection", wish);
+
+    return o->kind == WEFT_REQUEST_HTTP && k->flow->answer.body_read
+           && is_accepting(k->listener)
+           && !weft_http_lines_name(headers, "connection")
+           && wished == (o->head.minor == 0);
+}
+
+/* Whatever of it is queued: the connection goes on when the response is whole
+ * and nobody looks at the request any more. */
+void
+weft_link_advance(struct weft_link *k)
+{
+    const struct weft_answer *a = &k->flow->answer;
+
+    if (k->state != WEFT_LINK_ANSWERING || !a->whole)
+        return;
+    if (!a->keeps || !is_accepting(k->listener))
+        weft_link_end_with_answer(k);
+    else if (a->released && weft_link_queued(k) <= k->config->send_buffer)
+        weft_link_next_request(k);
+}
+
+void
+weft_link_release(struct weft_link *k)
+{
+    struct weft_answer *a = &k->flow->answer;
+
+    if (k->state != WEFT_LINK_ANSWERING)
+        return;
+    if (!a->whole && !a->has_file) {
+        weft_link_abort(k, WEFT_CAUSE_ERROR, "the response was not finished");
+        return;
+    }
+    a->released = true;
+    weft_link_advance(k);
+}
+
+/* ---- heads */
+
+/* The framing of a body whose length may not be known. */
+static enum weft_http_framing
+framing_for(const struct weft_link *k, uint64_t length)
+{
+    if (length != WEFT_UNKNOWN)
+        return WEFT_FRAMED_LENGTH;
+    return k->flow->opening->head.minor == 0 ? WEFT_FRAMED_END
+                                             : WEFT_FRAMED_CHUNKS;
+}
+
+static enum weft_http_then
+then_for(const struct weft_link *k)
+{
+    if (!k->flow->answer.keeps)
+        return WEFT_THEN_CLOSE;
+    return k->flow->opening->head.minor == 0 ? WEFT_THEN_KEEP_OLD
+                                             : WEFT_THEN_KEEP;
+}
+
+/* Queues the head; the answer has begun then. */
+static enum weft_status
+begin(struct weft_link *k, unsigned status, struct weft_span headers,
+      uint64_t length)
+{
+    struct weft_answer *a = &k->flow->answer;
+    struct weft_buf *bytes = &k->flow->session.out.bytes;
+    struct weft_http_response r = {
+        .status = status, .headers = headers,
+        .framing = framing_for(k, length), .length = length,
+        .date = weft_loop_date(k->loop),
+    };
+    size_t before = weft_buf_len(bytes), len;
+
+    a->keeps = r.framing != WEFT_FRAMED_END && may_keep(k, headers);
+    r.then = weft_http_lines_name(headers, "connection") ? WEFT_THEN_KEEP
+                                                         : then_for(k);
+    if (weft_http_write_head(bytes, &r) != WEFT_OK)
+        return WEFT_E_MEMORY;
+    len = weft_buf_len(bytes) - before;
+    bytes->tail -= len; /* the queue counts them */
+    weft_outq_commit(&k->flow->session.out, len);
+    a->bodiless = k->head_only || weft_http_never_has_body(status);
+    a->chunked = r.framing == WEFT_FRAMED_CHUNKS && !a->bodiless;
+    a->left = length;
+    weft_link_blame(k, WEFT_CAUSE_LOCAL, NULL);
+    return WEFT_OK;
+}
+
+/* Nothing of it was queued, as if nobody had tried. */
+static void
+take_back(struct weft_link *k, size_t before)
+{
+    struct weft_outq *out = &k->flow->session.out;
+
+    weft_outq_take_back(out, weft_buf_len(&out->bytes) - before);
+    k->cause = WEFT_CAUSE_NONE;
+}
+
+static void
+begun(struct weft_link *k)
+{
+    k->state = WEFT_LINK_ANSWERING;
+    weft_link_mark_dirty(k);
+    weft_link_retime(k);
+}
+
+static void
+finish_answer(struct weft_link *k)
+{
+    k->flow->answer.whole = true;
+    weft_link_advance(k);
+}
+
+/* ---- whole answers */
+
+static enum weft_status
+copy(struct weft_link *k, struct weft_span s)
+{
+    uint8_t *to = weft_outq_reserve(&k->flow->session.out, s.len);
+
+    if (to == NULL)
+        return WEFT_E_MEMORY;
+    if (s.len > 0)
+        memcpy(to, s.data, s.len);
+    weft_outq_commit(&k->flow->session.out, s.len);
+    return WEFT_OK;
+}
+
+enum weft_status
+weft_link_respond(struct weft_link *k, unsigned status,
+                  struct weft_span headers, struct weft_span body)
+{
+    size_t before = weft_buf_len(&k->flow->session.out.bytes);
+
+    if (k->state != WEFT_LINK_ASKED)
+        return WEFT_E_CLOSED;
+    if (!weft_link_get_buffer(k)
+        || begin(k, status, headers, body.len) != WEFT_OK)
+        return WEFT_E_MEMORY;
+    if (!k->flow->answer.bodiless && copy(k, body) != WEFT_OK) {
+        take_back(k, before);
+        return WEFT_E_MEMORY;
+    }
+    begun(k);
+    finish_answer(k);
+    return WEFT_OK;
+}
+
+/* ---- piece by piece */
+
+enum weft_status
+weft_link_begin_answer(struct weft_link *k, unsigned status,
+                       struct weft_span headers, uint64_t length)
+{
+    if (k->state != WEFT_LINK_ASKED)
+        return WEFT_E_CLOSED;
+    if (!weft_link_get_buffer(k)
+        || begin(k, status, headers, length) != WEFT_OK)
+        return WEFT_E_MEMORY;
+    begun(k);
+    return WEFT_OK;
+}
+
+/* RFC 9112, 7.1; queued whole or not at all */
+static enum weft_status
+copy_chunk(struct weft_link *k, struct weft_span s)
+{
+    char head[WEFT_CHUNK_HEAD];
+    size_t n = weft_http_chunk_head(head, s.len);
+    uint8_t *to = weft_outq_reserve(&k->flow->session.out, n + s.len + 2);
+
+    if (to == NULL)
+        return WEFT_E_MEMORY;
+    memcpy(to, head, n);
+    memcpy(to + n, s.data, s.len);
+    memcpy(to + n + s.len, "\r\n", 2);
+    weft_outq_commit(&k->flow->session.out, n + s.len + 2);
+    return WEFT_OK;
+}
+
+enum weft_status
+weft_link_write_answer(struct weft_link *k, struct weft_span s)
+{
+    struct weft_answer *a = &k->flow->answer;
+    enum weft_status rc;
+
+    if (k->state != WEFT_LINK_ANSWERING || a->whole || k->write_dead)
+        return WEFT_E_CLOSED;
+    if (a->left != WEFT_UNKNOWN && s.len > a->left)
+        return WEFT_E_BUSY;
+    if (s.len == 0 || a->bodiless)
+        return WEFT_OK;
+    if (!weft_link_get_buffer(k))
+        return WEFT_E_MEMORY;
+    rc = a->chunked ? copy_chunk(k, s) : copy(k, s);
+    if (rc != WEFT_OK)
+        return rc;
+    if (a->left != WEFT_UNKNOWN)
+        a->left -= s.len;
+    weft_link_mark_dirty(k);
+    return WEFT_OK;
+}
+
+enum weft_status
+weft_link_end_answer(struct weft_link *k)
+{
+    struct weft_answer *a = &k->flow->answer;
+
+    if (k->state != WEFT_LINK_ANSWERING || a->whole)
+        return WEFT_E_CLOSED;
+    if (!a->bodiless && a->left != WEFT_UNKNOWN && a->left > 0)
+        return WEFT_E_BUSY;
+    if (a->chunked
+        && (!weft_link_get_buffer(k)
+            || copy(k, (struct weft_span){ "0\r\n\r\n", 5 }) != WEFT_OK))
+        return WEFT_E_MEMORY;
+    weft_link_mark_dirty(k);
+    finish_answer(k);
+    return WEFT_OK;
+}
+
+/* ---- files */
+
+void
+weft_answer_close_file(struct weft_answer *a)
+{
+    if (a->has_file)
+        weft_sock_close(&a->file);
+    a->has_file = false;
+}
+
+/* Queues the next piece; WEFT_E_SYSTEM: there is less than was promised. */
+static enum weft_status
+queue_piece(struct weft_link *k)
+{
+    struct weft_answer *a = &k->flow->answer;
+    size_t want = a->left < FILE_STEP ? (size_t)a->left : FILE_STEP;
+    uint8_t *to;
+    long n;
+
+    if (!weft_link_get_buffer(k)
+        || (to = weft_outq_reserve(&k->flow->session.out, want)) == NULL)
+        return WEFT_E_MEMORY;
+    n = weft_sock_read_file(a->file, to, want, a->at);
+    if (n <= 0)
+        return WEFT_E_SYSTEM;
+    weft_outq_commit(&k->flow->session.out, (size_t)n);
+    a->at += (uint64_t)n;
+    a->left -= (uint64_t)n;
+    return WEFT_OK;
+}
+
+/* Its head may be on its way: all that is left is to break off. */
+static void
+file_failed(struct weft_link *k, enum weft_status rc)
+{
+    weft_link_abort(k, WEFT_CAUSE_ERROR,
+                    rc == WEFT_E_MEMORY ? "out of memory"
+                                        : "a file became shorter while it"
+                                          " was sent");
+}
+
+static void
+pump(struct weft_link *k)
+{
+    struct weft_answer *a = &k->flow->answer;
+    enum weft_status rc = a->left > 0 ? queue_piece(k) : WEFT_OK;
+
+    if (rc != WEFT_OK) {
+        file_failed(k, rc);
+        return;
+    }
+    if (a->left == 0) {
+        weft_answer_close_file(a);
+        finish_answer(k);
+    }
+}
+
+enum weft_status
+weft_link_respond_file(struct weft_link *k, unsigned status,
+                       struct weft_span headers, int fd, uint64_t at,
+                       uint64_t length)
+{
+    enum weft_status rc = weft_link_begin_answer(k, status, headers, length);
+    struct weft_answer *a = &k->flow->answer;
+
+    if (rc != WEFT_OK || a->bodiless) {
+        weft_sock_close(&fd);
+        return rc != WEFT_OK ? rc : weft_link_end_answer(k);
+    }
+    a->has_file = true;
+    a->file = fd;
+    a->at = at;
+    pump(k);
+    return k->state == WEFT_LINK_CLOSED ? WEFT_E_CLOSED : WEFT_OK;
+}
+
+void
+weft_link_answer_sent(struct weft_link *k)
+{
+    if (!k->flow->answer.has_file) {
+        weft_link_advance(k);
+        return;
+    }
+    pump(k); /* a piece a turn: the others get theirs */
+    if (k->state != WEFT_LINK_CLOSED && weft_link_queued(k) > 0)
+        weft_link_watch(k, k->watch.wanted | WEFT_WRITABLE);
+}

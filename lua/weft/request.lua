@@ -1,0 +1,113 @@
+--- Requests as tables: what a server's functions get, and `ws.request`.
+--- Internal; the tables it makes are public.
+
+local http = require "weft.http"
+
+local requests = {}
+
+--- The head of an opening handshake or of a plain HTTP request: what a
+--- server's `upgrade` and `http` functions get, and what `ws.request` is.
+--- Fields that `upgrade` sets on it are there in `ws.request` too.
+---@class weft.Request
+---@field method string "GET", "HEAD", ...
+---@field target string as it was sent: "/room/a%20b?x=1"
+---@field path string percent-decoded: "/room/a b"
+---@field query table<string, string> decoded; of a repeated name the first
+---@field query_string string as it was sent, without the "?": "x=1"
+---@field params table<string, string> what the route's `:name` and `*` stand for
+---@field headers table<string, string> looked up whatever the case of the name; a repeated one's values are joined with ", "
+---@field host string the Host header: "example.com:8080"
+---@field body string of a plain request, at most `max_body` bytes; else ""
+---@field remote_address string|nil on a server: who asks, as `ws.remote_address`
+---@field remote_port integer|nil
+---@field tls weft.TlsFacts|nil as `ws.tls`
+local Request = {}
+
+--- Answers a plain request with a stream of events (Server-Sent Events), which
+--- then is a connection like a WebSocket: it sends, joins rooms and closes.
+---@param options? weft.EventStreamOptions
+---@return weft.Connection|nil stream
+---@return string? word "closed", when nobody is there any more
+function Request:event_stream(options)
+  if not requests.is(self) then
+    error("request:event_stream: argument 'self': expected a weft.Request, got "
+          .. type(self) .. " (call it with a colon)", 2)
+  end
+  local events = require "weft.event_stream"
+  return events.open(self, requests.connection(self), options, 2)
+end
+
+-- What a request is about, while it is there: its connection, and the plan of
+-- its server.
+local about = setmetatable({}, { __mode = "k" })
+
+-- What the connection knows is asked for seldom.
+local of_connection = { remote_address = true, remote_port = true, tls = true }
+
+local metatable = {
+  __name = "weft.Request",
+  __index = function(request, name)
+    local connection = of_connection[name] and requests.connection(request)
+    return connection and connection[name] or Request[name]
+  end,
+}
+
+-- "a=1&b=%20" as a table; "+" is a space here, as in forms.
+local function parse_query(text)
+  local query = {}
+  for pair in text:gmatch("[^&]+") do
+    local name, value = pair:match("^([^=]*)=?(.*)$")
+    name = http.decode((name:gsub("%+", " ")))
+    if query[name] == nil then
+      query[name] = http.decode((value:gsub("%+", " ")))
+    end
+  end
+  return query
+end
+
+--- Makes the table of a request from its head as the core gives it.
+---@param head table method, target, headers
+---@param ws? weft.Connection whose request it is, on a server
+---@param plan? weft.Plan of that server
+---@return weft.Request
+function requests.new(head, ws, plan)
+  local path, query = http.split(head.target)
+  local request = setmetatable({
+    method = head.method,
+    target = head.target,
+    path = http.decode(path),
+    query = query and parse_query(query) or {},
+    query_string = query or "",
+    params = {},
+    headers = head.headers,
+    host = head.headers.host or "",
+    body = "",
+  }, metatable)
+  about[request] = { connection = ws, plan = plan }
+  return request
+end
+
+--- The connection whose request it is, or nil.
+---@param request weft.Request
+---@return weft.Connection|nil
+function requests.connection(request)
+  local known = about[request]
+  return known and known.connection
+end
+
+--- The plan of the server that got it, or nil.
+---@param request weft.Request
+---@return weft.Plan|nil
+function requests.plan(request)
+  local known = about[request]
+  return known and known.plan
+end
+
+--- Whether a value is a request.
+---@param value any
+---@return boolean
+function requests.is(value)
+  return getmetatable(value) == metatable
+end
+
+return requests
