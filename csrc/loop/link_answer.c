@@ -62,6 +62,23 @@ weft_link_advance(struct weft_link *k)
         weft_link_next_request(k);
 }
 
+/* What has been written leaves, and the peer can tell that there is more: by
+ * the framing, or else by a reset. */
+static void
+break_off(struct weft_link *k)
+{
+    const struct weft_answer *a = &k->flow->answer;
+
+    k->cause = WEFT_CAUSE_ERROR;
+    if (a->chunked || a->left != WEFT_UNKNOWN) {
+        weft_link_end_with_answer(k);
+        return;
+    }
+    weft_link_watch(k, 0);
+    weft_sock_reset(&k->watch.fd);
+    weft_link_abort(k, WEFT_CAUSE_ERROR, NULL);
+}
+
 void
 weft_link_release(struct weft_link *k)
 {
@@ -70,7 +87,7 @@ weft_link_release(struct weft_link *k)
     if (k->state != WEFT_LINK_ANSWERING)
         return;
     if (!a->whole && !a->has_file) {
-        weft_link_abort(k, WEFT_CAUSE_ERROR, "the response was not finished");
+        break_off(k);
         return;
     }
     a->released = true;

@@ -32,8 +32,8 @@ hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What Content-Length says, or `missing`; without regard to what is no digit,
- * which a server has refused. */
+/* What Content-Length says, as far as it can be counted, or `missing`, also
+ * for one that is no number, which a server has refused. */
 static uint64_t
 announced(const struct weft_http_head *h, const char *bytes, uint64_t missing)
 {
@@ -45,8 +45,10 @@ announced(const struct weft_http_head *h, const char *bytes, uint64_t missing)
         return missing;
     s = weft_http_span(bytes, h->fields[i].value);
     for (size_t j = 0; j < s.len; j++) {
-        if (s.data[j] < '0' || s.data[j] > '9' || n > UINT64_MAX / 16)
+        if (s.data[j] < '0' || s.data[j] > '9')
             return missing;
+        if (n > UINT64_MAX / 16)
+            return UINT64_MAX - 1;
         n = n * 10 + (uint64_t)(s.data[j] - '0');
     }
     return n;
