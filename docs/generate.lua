@@ -15,6 +15,7 @@ local chapters = {
   { "weft.Server", "server" },
   { "weft.ListenOptions" }, { "weft.ServeOptions" }, { "weft.ServerTls" },
   { "weft.Identity" },
+  { "weft.StaticOptions" }, { "weft.File", "file" },
   { "weft.ConnectOptions" }, { "weft.ReconnectingOptions" }, { "weft.Retry" },
   { "weft.ClientTls" },
   { "weft.ConnectionOptions" }, { "weft.Compression" },

@@ -30,7 +30,7 @@ describe("what a later version brings", function()
     raises(function() t.weft.connect("ws://127.0.0.1:9/", { memory_limit = 1000000 }) end, "connect", "memory_limit", LATER)
   end))
 
-  for _, name in ipairs { "static", "metrics", "worker_id" } do
+  for _, name in ipairs { "metrics", "worker_id" } do
     it("is weft." .. name, function()
       raises(function() weft[name] "x" end, "weft." .. name, LATER)
     end)

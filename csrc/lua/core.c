@@ -4,6 +4,7 @@
  */
 #include "lua/blocks.h"
 #include "lua/l_config.h"
+#include "lua/l_file.h"
 #include "lua/l_protocol.h"
 #include "lua/l_tls.h"
 #include "lua/state.h"
@@ -30,6 +31,7 @@ luaopen_weft_core(lua_State *L)
     weft_tls_register(L);
     weft_queue_register(L);
     weft_room_register(L);
+    weft_file_register(L);
     weft_signal_register(L);
     weft_blocks_register(L);
     weft_protocol_register(L);

@@ -18,11 +18,12 @@ local protocol = require "weft.protocol"
 local reconnecting = require "weft.reconnecting"
 local server = require "weft.server"
 local serving = require "weft.serving"
+local static = require "weft.static"
 local tls = require "weft.tls"
 local wrap = require "weft.wrap"
 
 -- What a later version brings; until then a call says so.
-local later = { "static", "fallback", "metrics", "worker_id" }
+local later = { "fallback", "metrics", "worker_id" }
 
 local wait_modes = { r = "r", w = "w", rw = "rw", wr = "rw" }
 
@@ -31,6 +32,13 @@ local function wait_mode(value)
 end
 
 local queue_limit = check.whole(1, math.huge, "a whole number, 1 or more, or math.huge")
+
+local function path(value)
+  if type(value) == "string" and value ~= "" and not value:find("%z") then
+    return value
+  end
+  return nil, "a path"
+end
 
 local pollers = { [""] = true, poll = true, epoll = true, kqueue = true }
 
@@ -185,6 +193,22 @@ local function new()
     core.check(loop, "weft.pair")
     local ours, theirs = pair.check(client_options, server_options, 2)
     return core.pair(loop, ours, theirs)
+  end
+
+  --- Makes a handler of plain HTTP requests from a directory of files: the
+  --- option `http` of weft.listen, whole, or of a route that ends in `*`. It
+  --- answers GET and HEAD, what the client has already (304) and single ranges of
+  --- bytes (206), and sends `name.gz` in the place of `name` where there is one
+  --- that is no older and the client takes it. No path leads out of the directory;
+  --- symbolic links beneath it are not followed. Raises when the directory cannot
+  --- be opened; it is opened once.
+  ---@param directory string
+  ---@param options? weft.StaticOptions
+  ---@return weft.Page
+  function weft.static(directory, options)
+    check.argument("weft.static", "directory", path, directory, nil, 2)
+    local checked = check.options(specs.static, "weft.static", options, 2)
+    return (static.handler("weft.static", directory, checked, 2))
   end
 
   --- Makes a room: a message sent to it goes to all its members. One whose

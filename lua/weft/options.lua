@@ -6,6 +6,7 @@ local check = require "weft.check"
 local compression = require "weft.compression"
 local credentials = require "weft.credentials"
 local proxy = require "weft.proxy"
+local static = require "weft.static"
 local tls = require "weft.tls"
 
 local options = {}
@@ -244,6 +245,9 @@ options.room = {
     end,
   },
 }
+
+--- weft.static, the second argument
+options.static = static.options
 
 --- weft.step, the second argument
 options.step = {

@@ -222,6 +222,24 @@ function core.pair(loop, client_spec, server_spec) end
 ---@return weft.Room
 function core.room(loop, on_full) end
 
+--- A directory to open files in, or nil and why not. A link that it is itself is
+--- followed.
+---@param path string
+---@return userdata|nil root
+---@return string? message
+function core.open_root(path) end
+
+--- Opens a regular file: path is of plain names with "/" between. "missing" is
+--- also what is behind a link, no regular file, or called "." or "..".
+---@param root userdata
+---@param path string
+---@return weft.File|nil
+---@return string? word "missing", "directory", "forbidden", "busy" (no descriptors, no memory) or "system"
+function core.open_file(root, path) end
+
+---@return boolean
+function core.is_file(value) end
+
 --- weft.protocol: role is "client" or "server"; options, all in one flat
 --- table: max_message max_frame max_fragments max_header max_headers (numbers,
 --- math.huge for none) and compression as in config; for a client: target host_header origin user_agent

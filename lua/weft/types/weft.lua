@@ -133,6 +133,43 @@
 ---@class weft.ServeOptions: weft.ListenOptions
 ---@field signals? boolean whether SIGINT and SIGTERM close the server (true)
 
+--- Options of weft.static.
+---@class weft.StaticOptions
+---@field index? string|false the file sent for a directory ("index.html"); false sends none
+---@field fallback? string the file beneath the directory that is sent, with 200, where there is none at the path: for applications that make their pages themselves
+---@field max_age? integer seconds for which clients may keep a file without asking again, as Cache-Control (unset: clients guess)
+---@field headers? table<string, string|string[]> further headers of answers with a file, "Cache-Control" for instance; weft.static's own raise
+---@field types? table<string, string> content types by extension, besides the usual ones: { gmi = "text/gemini" }
+---@field dotfiles? boolean whether names that begin with a dot are served (false)
+
+--- An open file: the body of what weft.static answers, for who calls its handler
+--- himself. It is closed when the answer is sent, or collected.
+---@class weft.File
+local file = {}
+
+--- What was known of it when it was opened.
+---@return integer size in bytes
+---@return integer seconds when it was changed, since 1970
+---@return integer nanoseconds and what comes on top
+---@return integer inode
+function file:facts() end
+
+--- Has only a part of it sent; raises when the file has no such part.
+---@param offset integer
+---@param length integer
+---@return weft.File file itself
+function file:part(offset, length) end
+
+--- Reads, from the disk and without waiting for others, what would be sent next;
+--- it is not sent then.
+---@param count integer bytes at most
+---@return string|nil bytes nil at the end
+---@return string? word "closed" or "system"
+function file:read(count) end
+
+--- Closes it.
+function file:close() end
+
 --- Whom a client trusts, and who it is: the option `tls` of weft.connect. Files
 --- are PEM, and may be given as their text instead of their names.
 ---@class weft.ClientTls
