@@ -136,7 +136,7 @@
 --- Options of weft.static.
 ---@class weft.StaticOptions
 ---@field index? string|false the file sent for a directory ("index.html"); false sends none
----@field fallback? string the file beneath the directory that is sent, with 200, where there is none at the path: for applications that make their pages themselves
+---@field fallback? string the file sent, with 200, where there is none at the path: for applications that make their pages themselves
 ---@field max_age? integer seconds for which clients may keep a file without asking again, as Cache-Control (unset: clients guess)
 ---@field headers? table<string, string|string[]> further headers of answers with a file, "Cache-Control" for instance; weft.static's own raise
 ---@field types? table<string, string> content types by extension, besides the usual ones: { gmi = "text/gemini" }
