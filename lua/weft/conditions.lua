@@ -58,9 +58,9 @@ local function if_range(text, representation, now)
          and representation.modified < now
 end
 
--- A number of digits; what is too long for an integer is past every file.
+-- A number of digits; what is too much for an integer is past every file.
 local function position(digits)
-  return #digits < 19 and tonumber(digits) or math.maxinteger
+  return math.tointeger(tonumber(digits)) or math.maxinteger
 end
 
 --- The single range of bytes that is asked for: offset and length; nil when
