@@ -140,6 +140,14 @@ file_facts(lua_State *L)
     return 4;
 }
 
+/* file:length() -> bytes of the part that is to be sent */
+static int
+file_length(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)check_file(L, "file:length")->length);
+    return 1;
+}
+
 /* file:part(offset, length) -> file, of which no more than that is sent */
 static int
 file_part(lua_State *L)
@@ -209,9 +217,9 @@ weft_file_register(lua_State *L)
                                      { "__close", file_close },
                                      { NULL, NULL } };
     static const luaL_Reg methods[] = {
-        { "facts", file_facts }, { "part", file_part },
-        { "read", file_read },   { "close", file_close },
-        { NULL, NULL },
+        { "facts", file_facts }, { "length", file_length },
+        { "part", file_part },   { "read", file_read },
+        { "close", file_close }, { NULL, NULL },
     };
     static const luaL_Reg functions[] = { { "open_root", core_open_root },
                                           { "open_file", core_open_file },

@@ -73,8 +73,11 @@ end
 ---@return integer|true|nil length
 function conditions.range(headers, representation, now)
   local size = representation.size
-  local first, last = (headers.range or "")
-                      :match("^[Bb][Yy][Tt][Ee][Ss]=%s*(%d*)%-(%d*)%s*$")
+  local range = headers.range
+  if not range then
+    return nil
+  end
+  local first, last = range:match("^[Bb][Yy][Tt][Ee][Ss]=%s*(%d*)%-(%d*)%s*$")
   if not first or first .. last == ""
      or not if_range(headers["if-range"], representation, now) then
     return nil
@@ -105,11 +108,11 @@ local function weight(parameters)
 end
 
 --- Whether a client takes gzip, and likes it no less than plain bytes.
----@param accepted string|nil Accept-Encoding
+---@param accepted string Accept-Encoding
 ---@return boolean
 function conditions.takes_gzip(accepted)
   local weights = {}
-  for coding, parameters in (accepted or ""):gmatch("([^%s,;]+)([^,]*)") do
+  for coding, parameters in accepted:gmatch("([^%s,;]+)([^,]*)") do
     weights[coding:lower()] = weight(parameters)
   end
   local gzip = weights.gzip or weights["x-gzip"] or weights["*"] or 0

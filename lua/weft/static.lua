@@ -14,6 +14,8 @@ local http = require "weft.http"
 
 local static = {}
 
+local KNOWN = 1000 -- files whose heads are kept
+
 -- Paths ----------------------------------------------------------------------
 
 -- Whether a name could stand in a path, "." and ".." and hidden ones too.
@@ -37,11 +39,10 @@ local function name_of(segment, dotfiles)
   return name
 end
 
--- The segments of a target's path as they were sent, those alone that the `*`
--- of a route stands for; nil when that cannot be told.  Each segment more makes
--- the rest longer, so no more than one beginning fits what the route has found.
-local function segments_of(request)
-  local path = http.split(request.target)
+-- The segments of a path as it was sent, those alone that the `*` of a route
+-- stands for; nil when that cannot be told.  Each segment more makes the rest
+-- longer, so no more than one beginning fits what the route has found.
+local function segments_of(path, rest)
   if path:byte() ~= 47 then
     return nil
   end
@@ -49,7 +50,6 @@ local function segments_of(request)
   for segment in path:gmatch("/([^/]*)") do
     all[#all + 1] = segment
   end
-  local rest = request.params and request.params["*"]
   if not rest then
     return all
   end
@@ -61,10 +61,19 @@ local function segments_of(request)
   return missing == 0 and table.move(all, first, #all, 1, {}) or nil
 end
 
--- The path beneath the root that a request asks for, "" for the root itself,
--- and whether it was written as a directory's; nil when no file is called so.
+-- The path beneath the root that a request asks for, and whether it was written
+-- as a directory's, "" and true for the root itself; nil when no file is called
+-- so.
 local function path_of(request, dotfiles)
-  local names = segments_of(request)
+  local path = http.split(request.target)
+  local rest = request.params and request.params["*"]
+  local plain = rest and "/" .. rest or path
+  if not path:find("%", 1, true) and plain:find("^/[%w_/.-]*$")
+     and not plain:find("/[/.]") then
+    -- nothing is encoded, no name is empty or begins with a dot
+    return plain:match("^/(.-)/?$"), plain:byte(-1) == 47
+  end
+  local names = segments_of(path, rest)
   if not names then
     return nil
   end
@@ -152,24 +161,21 @@ static.options = {
   headers = { kind = headers, default = {} },
 }
 
--- What every answer with a file has in its head.
-local function common_headers(options)
-  local common = { ["X-Content-Type-Options"] = "nosniff" }
-  local cached = false
+-- What the options add to the head of every answer with a file.
+local function further_headers(options)
+  local further, cached = {}, false
   for name, value in pairs(options.headers) do
-    cached = cached or name:lower() == "cache-control"
     if name:lower() == "x-content-type-options" then
-      common["X-Content-Type-Options"] = nil
+      name = "X-Content-Type-Options"
     end
-    common[name] = type(value) == "table" and table.move(value, 1, #value, 1, {})
-                   or value
+    cached = cached or name:lower() == "cache-control"
+    further[name] = type(value) == "table" and table.move(value, 1, #value, 1, {})
+                    or value
   end
   if options.max_age and not cached then
-    common["Cache-Control"] = ("max-age=%d"):format(options.max_age)
+    further["Cache-Control"] = ("max-age=%d"):format(options.max_age)
   end
-  common["Vary"] = "Accept-Encoding"
-  common["Accept-Ranges"] = "bytes"
-  return common
+  return further
 end
 
 -- Answers --------------------------------------------------------------------
@@ -230,8 +236,8 @@ end
 -- Which file to send for one that was opened: itself, or a compressed one and
 -- true.
 local function choose(self, request, path, file)
-  if not path:find("%.gz$")
-     and conditions.takes_gzip(request.headers["accept-encoding"]) then
+  local accepted = request.headers["accept-encoding"]
+  if accepted and conditions.takes_gzip(accepted) and not path:find("%.gz$") then
     local _, seconds, nanoseconds = file:facts()
     local packed = compressed(self, path, seconds, nanoseconds)
     if packed then
@@ -248,40 +254,68 @@ local function mix(sum, number)
   return sum ~ sum >> 32
 end
 
-local function representation_of(file, packed, now)
-  local size, seconds, nanoseconds, inode = file:facts()
-  local sum = mix(mix(mix(mix(1, seconds), nanoseconds), size), inode)
-  return {
-    size = size,
-    modified = math.min(seconds, now), -- no later than Date (8.8.2.1)
-    etag = ('"%016x%s"'):format(sum, packed and "-gz" or ""),
-  }
-end
-
 local function type_of(self, path)
   local extension = (path:match("%.([^./]*)$") or ""):lower()
   return self.types[extension] or content_types[extension]
          or "application/octet-stream"
 end
 
--- The file, a part of it, or nothing but that it has not changed.
-local function send(self, request, path, file)
-  local now = os.time()
-  local packed
-  file, packed = choose(self, request, path, file)
-  local representation = representation_of(file, packed, now)
-  local head = {}
-  for name, value in next, self.common do
+-- What the head says of a file.  Until it changes it is said again: `known`
+-- has that by path.
+local function representation_of(self, path, file, packed, now)
+  local known = packed and self.known_packed or self.known
+  local size, seconds, nanoseconds, inode = file:facts()
+  local sum = mix(mix(mix(mix(1, seconds), nanoseconds), size), inode)
+  local representation = known[path]
+  if representation and representation.sum == sum then
+    return representation
+  end
+  local modified = math.min(seconds, now) -- no later than Date (8.8.2.1)
+  representation = {
+    sum = sum,
+    size = size,
+    modified = modified,
+    date = date.format(modified),
+    etag = ('"%016x%s"'):format(sum, packed and "-gz" or ""),
+    type = type_of(self, path),
+  }
+  if self.count == KNOWN then
+    self.known, self.known_packed, self.count = {}, {}, 0
+  elseif seconds <= now then
+    known[path] = representation
+    self.count = self.count + 1
+  end
+  return representation
+end
+
+-- The head of an answer with a file or, when `unchanged`, instead of one.
+local function head_of(self, representation, packed, unchanged)
+  local head = {
+    ["Accept-Ranges"] = "bytes",
+    ["Content-Encoding"] = packed and not unchanged and "gzip" or nil,
+    ["Content-Type"] = not unchanged and representation.type or nil,
+    ["ETag"] = representation.etag,
+    ["Last-Modified"] = representation.date,
+    ["Vary"] = "Accept-Encoding",
+    ["X-Content-Type-Options"] = "nosniff",
+  }
+  for name, value in next, self.further do
     head[name] = value
   end
-  head["ETag"] = representation.etag
-  head["Last-Modified"] = date.format(representation.modified)
+  return head
+end
+
+-- The file, a part of it, or nothing but that it has not changed.
+local function send(self, request, path, opened)
+  local now = os.time()
+  local file, packed = choose(self, request, path, opened)
+  local representation = representation_of(self, path, file, packed, now)
   local status = conditions.check(request.headers, representation)
-  if status == 304 then
+  if status then
     file:close()
-    return 304, head
-  elseif status then
-    file:close()
+    if status == 304 then
+      return 304, head_of(self, representation, packed, true)
+    end
     return refuse(status, "The file is not what the request expects.")
   end
 
@@ -295,8 +329,7 @@ local function send(self, request, path, file)
       ["Content-Range"] = "bytes */" .. representation.size,
     })
   end
-  head["Content-Type"] = type_of(self, path)
-  head["Content-Encoding"] = packed and "gzip" or nil
+  local head = head_of(self, representation, packed, false)
   if not offset then
     return 200, head, file
   end
@@ -357,7 +390,10 @@ function static.handler(where, path, options, level)
     fallback = options.fallback,
     dotfiles = options.dotfiles,
     types = options.types,
-    common = common_headers(options),
+    further = further_headers(options),
+    known = {},
+    known_packed = {},
+    count = 0, -- of both
   }
   return function(request)
     return answer(self, request)

@@ -154,6 +154,10 @@ local file = {}
 ---@return integer inode
 function file:facts() end
 
+--- How much of it will be sent.
+---@return integer bytes
+function file:length() end
+
 --- Has only a part of it sent; raises when the file has no such part.
 ---@param offset integer
 ---@param length integer
