@@ -189,8 +189,8 @@ file_read(lua_State *L)
         return weft_push_failure(L, "closed");
     if ((uint64_t)wanted < most)
         most = (uint64_t)wanted;
-    n = weft_file_read(f->fd, luaL_buffinitsize(L, &b, (size_t)most),
-                       (size_t)most, f->offset);
+    n = weft_sock_read_file(f->fd, luaL_buffinitsize(L, &b, (size_t)most),
+                            (size_t)most, f->offset);
     if (n < 0)
         return weft_push_failure(L, "system");
     if (n == 0)

@@ -7,6 +7,7 @@
 #include "lua/check.h"
 #include "lua/head.h"
 #include "lua/l_config.h"
+#include "lua/l_file.h"
 #include "lua/l_link.h"
 #include "proto/head_pack.h"
 
@@ -220,6 +221,25 @@ core_respond(lua_State *L)
                                                   body));
 }
 
+/* core.respond_file(ws, status, headers, file): the file is closed then */
+static int
+core_respond_file(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "respond_file");
+    unsigned status = (unsigned)luaL_checkinteger(L, 2);
+    struct weft_span headers;
+    uint64_t at, length;
+    int fd;
+
+    headers.data = luaL_checklstring(L, 3, &headers.len);
+    fd = weft_lua_file_take(L, 4, &at, &length);
+    if (fd < 0)
+        return weft_raise(L, "the body is a file that was closed");
+    return push_answered(L, ws, weft_link_respond_file(&ws->link, status,
+                                                       headers, fd, at,
+                                                       length));
+}
+
 /* core.begin_response(ws, status, headers, length) */
 static int
 core_begin_response(lua_State *L)
@@ -357,6 +377,7 @@ weft_request_register(lua_State *L)
         { "accept", core_accept },
         { "read_body", core_read_body },
         { "respond", core_respond },
+        { "respond_file", core_respond_file },
         { "begin_response", core_begin_response },
         { "write", core_write },
         { "end_response", core_end_response },

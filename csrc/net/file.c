@@ -140,14 +140,3 @@ weft_file_open(int root, const char *path, struct weft_file_facts *facts)
     }
     return fd;
 }
-
-long
-weft_file_read(int fd, void *to, size_t len, uint64_t offset)
-{
-    ssize_t n;
-
-    do
-        n = pread(fd, to, len, (off_t)offset);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : (long)n;
-}

@@ -10,7 +10,6 @@
 #ifndef WEFT_NET_FILE_H
 #define WEFT_NET_FILE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 /* What is known of a file that is open. */
@@ -30,8 +29,5 @@ int weft_file_root(const char *path);
  * Never waits, not even for a FIFO.
  */
 int weft_file_open(int root, const char *path, struct weft_file_facts *facts);
-
-/* Bytes read from there on, 0 at the end of the file. */
-long weft_file_read(int fd, void *to, size_t len, uint64_t offset);
 
 #endif

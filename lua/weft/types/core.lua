@@ -163,6 +163,11 @@ function core.accept(ws, protocol, headers) end
 ---@param headers string lines each ended by CRLF
 ---@param body string
 function core.respond(ws, status, headers, body) end
+
+--- The same with a file, or the part of it that is to be sent, as the peer takes
+--- it; raises when it was closed.  It is closed then.
+---@param file weft.File
+function core.respond_file(ws, status, headers, file) end
 --- Makes the connection call events instead: open, close, error, each with it
 --- and what the event tells; and messages, with it alone, which gets them by
 --- core.next_message until that gives nil.
