@@ -97,7 +97,7 @@ describe("a connection", function()
     local raw = t:dial(t:server { send_buffer = 1000, http = function()
       answered = answered + 1
       return 200, {}, ("x"):rep(20000)
-    end }, { receive_buffer = 4096 })
+    end }, { receive_buffer = 65536 })
     raw:send(get("/"):rep(300))
     t.weft.sleep(0.05)
     assert.is_true(answered < 300) -- the rest waits until there is room
@@ -320,7 +320,7 @@ describe("an answer", function()
           written = written + 10000
         end
       end
-    end }, { receive_buffer = 4096 })
+    end }, { receive_buffer = 65536 })
     raw:send(get "/")
     raw:parsed_head()
     t.weft.sleep(0.05)
@@ -336,7 +336,7 @@ describe("an answer", function()
           outcome = { write(("z"):rep(10000)) }
         until not outcome[1]
       end
-    end }, { receive_buffer = 4096 })
+    end }, { receive_buffer = 65536 })
     raw:send(get "/")
     raw:parsed_head()
     raw:reset()
@@ -353,7 +353,7 @@ describe("an answer", function()
           outcome = { write(("z"):rep(100000)) }
         until not outcome[1]
       end
-    end }, { receive_buffer = 4096 })
+    end }, { receive_buffer = 65536 })
     raw:send(get "/")
     t:wait_until(function() return outcome and not outcome[1] end)
     assert.equal("closed", outcome[2])
