@@ -182,6 +182,7 @@ describe("a connection", function()
     assert.same({ "", "fin" }, { idle:read_until_closed() })
     local answer = busy:answer()
     assert.same({ "close", "done", "fin" }, { answer.headers.connection, answer.body, answer.ending })
+    busy:close()
     assert.same({ true, true }, { closing:join(5) })
   end))
 
