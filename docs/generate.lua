@@ -4,6 +4,7 @@
 
 local files = {
   "lua/weft/init.lua", "lua/weft/server.lua", "lua/weft/http.lua",
+  "lua/weft/request.lua", "lua/weft/response.lua",
   "lua/weft/protocol.lua", "lua/weft/types/weft.lua",
   "lua/weft/types/protocol.lua",
 }
@@ -19,11 +20,11 @@ local chapters = {
   { "weft.ConnectOptions" }, { "weft.ReconnectingOptions" }, { "weft.Retry" },
   { "weft.ClientTls" },
   { "weft.ConnectionOptions" }, { "weft.Compression" },
-  { "weft.Handler" }, { "weft.Events" }, { "weft.Page" }, { "weft.Upgrade" },
+  { "weft.Handler" }, { "weft.Events" }, { "weft.Page" }, { "weft.Methods" }, { "weft.Body" }, { "weft.Upgrade" },
   { "weft.Connection", "ws" },
   { "weft.Writer", "writer" },
   { "weft.Kind" }, { "weft.SendOptions" }, { "weft.Cause" },
-  { "weft.Request" }, { "weft.Response" },
+  { "weft.Request", "request" }, { "weft.Response" },
   { "weft.Tls" }, { "weft.Certificate" },
   { "weft.Room", "room" },
   { "weft.Task", "task" }, { "weft.Queue", "queue" },

@@ -20,7 +20,7 @@ local requests = {}
 ---@field body string of a plain request, at most `max_body` bytes; else ""
 ---@field remote_address string|nil on a server: who asks, as `ws.remote_address`
 ---@field remote_port integer|nil
----@field tls weft.TlsFacts|nil as `ws.tls`
+---@field tls weft.Tls|nil as `ws.tls`
 local Request = {}
 
 --- Answers a plain request with a stream of events (Server-Sent Events), which
