@@ -1,6 +1,8 @@
 -- weft.static: no path leads out of its directory, nor to what is hidden in it.
 local case = require "support.case"
 local folder = require "support.folder"
+local handshake = require "support.handshake"
+local patience = require "support.patience"
 
 local SECRET = "the-secret-outside"
 local long = ("a"):rep(300)
@@ -179,37 +181,45 @@ describe("weft.static", function()
   end))
 end)
 
--- A child renames a folder and puts a link to the outside in its place, a file
--- and a link to the secret, and back, for as long as requests run.
+-- Renames a folder and puts a link to the outside in its place, a file and a link
+-- to the secret, and back, until it is told to stop.
 local SWAP = [[
-while :; do
+until [ -e stop ]; do
   mv www/d www/kept; ln -s ../outside www/d; rm www/d; mv www/kept www/d
   ln -s ../outside/f www/next; mv www/next www/f; rm www/f; cp www/public www/new; mv www/new www/f
 done
+touch stopped
 ]]
 
 describe("what is swapped while weft.static serves it", function()
-  it("is never followed out of the directory", case(function(t)
-    local place = folder.make {
-      ["www/d/f"] = "inner", ["www/public"] = "inner", ["www/f"] = "inner", ["outside/f"] = SECRET,
-      ["swap.sh"] = SWAP,
+  local place
+
+  before_each(function()
+    place = folder.make {
+      ["www/d/f"] = "inner", ["www/public"] = "inner", ["www/f"] = "inner", ["outside/f"] = SECRET, ["swap.sh"] = SWAP,
     }
-    place:run "sh swap.sh >/dev/null 2>&1 & echo $! > pid"
-    local listening = t:listen { http = t.weft.static(place:at "www") }
-    local seen = {}
-    local ok, why = pcall(function()
-      local deadline = t.weft.now() + 10
-      while not (seen[200] and seen[404]) or seen[200] + seen[404] < 1000 do
-        assert.is_true(t.weft.now() < deadline, "nothing was swapped")
-        for _, target in ipairs { "/d/f", "/f" } do
-          local answer = t:http(listening, { path = target, headers = { Connection = "close" } })
-          assert.is_true(answer.status == 404 or answer.status == 200 and answer.body == "inner", answer.text .. answer.body)
-          seen[answer.status] = (seen[answer.status] or 0) + 1
-        end
-      end
-    end)
-    place:run "kill $(cat pid)"
+    place:run "(timeout 60 sh swap.sh >/dev/null 2>&1 &)"
+  end)
+
+  after_each(function()
+    place:run "touch stop; for i in $(seq 500); do [ -e stopped ] && break; sleep 0.01; done"
     place:remove()
-    assert(ok, why)
+  end)
+
+  it("is never followed out of the directory", case(function(t)
+    local listening = t:listen { http = t.weft.static(place:at "www") }
+    local seen = { [200] = 0, [404] = 0 }
+    local deadline = t.weft.now() + patience(20)
+    while seen[200] < 300 or seen[404] < 10 do
+      assert.is_true(t.weft.now() < deadline, "nothing was swapped")
+      for _, target in ipairs { "/d/f", "/f" } do
+        local raw = t:dial(listening)
+        raw:send(handshake.http { path = target })
+        local answer = raw:answer()
+        raw:close()
+        assert.is_true(answer.status == 404 or answer.status == 200 and answer.body == "inner", answer.text .. answer.body)
+        seen[answer.status] = seen[answer.status] + 1
+      end
+    end
   end, 30))
 end)
