@@ -82,7 +82,7 @@ describe("files of weft.static", function()
     local file = place:at "got"
     local output = command.start(t.weft, {
       "-sk", "--noproxy", "*", "-o", file, "-w", "%{http_code} %{size_download}", ("https://127.0.0.1:%d/big"):format(server:port()),
-    }, { program = { "curl" } }):wait()
+    }, { program = { "curl" }, environment = { "-u", "LD_PRELOAD" } }):wait()
     assert.equal("200 3000000", output)
   end))
 

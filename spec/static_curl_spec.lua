@@ -11,7 +11,7 @@ local function curl(t, listening, ...)
   local arguments = { "-s", "-S", "--noproxy", "*", ... }
   local path = table.remove(arguments)
   arguments[#arguments + 1] = ("http://127.0.0.1:%d%s"):format(listening:port(), path)
-  local output, errors, status = command.start(t.weft, arguments, { program = { "curl" } }):wait()
+  local output, errors, status = command.start(t.weft, arguments, { program = { "curl" }, environment = { "-u", "LD_PRELOAD" } }):wait()
   assert.same({ "", 0 }, { errors, status })
   return output
 end

@@ -48,10 +48,10 @@ function methods:link(target, name)
   assert(lfs.link(target, self:at(name), true))
 end
 
---- Runs a shell command in it.
+--- Runs a shell command in it, without the sanitizers that may be preloaded here.
 ---@param command string
 function methods:run(command)
-  assert(os.execute(("cd %s && { %s; }"):format(self.path, command)))
+  assert(os.execute(("unset LD_PRELOAD; cd %s && { %s; }"):format(self.path, command)))
 end
 
 --- Removes it with all that is in it.
