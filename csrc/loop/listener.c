@@ -121,6 +121,28 @@ weft_listener_resume(struct weft_listener *s)
     weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE);
 }
 
+void
+weft_listener_rest(struct weft_listener *s)
+{
+    if (s->watch.fd >= 0)
+        weft_poller_set(s->loop->poller, &s->watch, 0);
+}
+
+enum weft_status
+weft_listener_wake(struct weft_listener *s)
+{
+    if (s->watch.fd < 0)
+        return WEFT_OK;
+    return weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE);
+}
+
+void
+weft_listener_disown(struct weft_listener *s)
+{
+    weft_free(s->path);
+    s->path = NULL;
+}
+
 enum weft_status
 weft_listener_accept(struct weft_listener *s, struct weft_link *k)
 {

@@ -49,6 +49,16 @@ void weft_listener_stop(struct weft_listener *s);
 enum weft_status weft_listener_accept(struct weft_listener *s,
                                       struct weft_link *k);
 
+/*
+ * Does not accept until weft_listener_wake(): connections wait in the kernel.
+ * That fails as watching does.  A stopped listener does neither.
+ */
+void weft_listener_rest(struct weft_listener *s);
+enum weft_status weft_listener_wake(struct weft_listener *s);
+
+/* For a child process: the path is its parent's to remove. */
+void weft_listener_disown(struct weft_listener *s);
+
 /* Called by links: one of its connections is gone. */
 void weft_listener_forget(struct weft_listener *s, struct weft_link *k);
 

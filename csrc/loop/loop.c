@@ -58,6 +58,18 @@ weft_loop_deinit(struct weft_loop *loop)
     loop->poller = NULL;
 }
 
+enum weft_status
+weft_loop_renew(struct weft_loop *loop)
+{
+    bool by_poll = loop->poller->ops == &weft_poller_poll;
+
+    loop->random = (struct weft_random){ .left = 0 };
+    weft_poller_free(loop->poller); /* first: a kqueue is not inherited, and
+                                       the next descriptor may get its number */
+    loop->poller = weft_poller_new(by_poll);
+    return loop->poller != NULL ? WEFT_OK : WEFT_E_SYSTEM;
+}
+
 /* When the loop is to wake up whatever the kernel says. */
 static int64_t
 next_deadline(const struct weft_loop *loop)

@@ -126,6 +126,14 @@ enum weft_status weft_loop_init(struct weft_loop *loop, bool force_poll);
 void weft_loop_deinit(struct weft_loop *loop);
 
 /*
+ * For a child process, before it does anything else with a loop that it has
+ * from its parent and in which nothing is watched: it gets a poller and random
+ * numbers of its own.  When that fails, as weft_loop_init() does, the loop is
+ * good for nothing.
+ */
+enum weft_status weft_loop_renew(struct weft_loop *loop);
+
+/*
  * Waits up to timeout nanoseconds (below zero: no limit), less when a timer is
  * due before or there is work already, and reads.  False when a signal ended
  * the wait.

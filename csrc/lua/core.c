@@ -33,6 +33,7 @@ luaopen_weft_core(lua_State *L)
     weft_room_register(L);
     weft_file_register(L);
     weft_signal_register(L);
+    weft_process_register(L);
     weft_blocks_register(L);
     weft_protocol_register(L);
     lua_setfield(L, -2, "protocol");

@@ -280,6 +280,33 @@ server_stop(lua_State *L)
     return 0;
 }
 
+/* listener:rest(): accepts nothing until listener:wake() */
+static int
+server_rest(lua_State *L)
+{
+    weft_listener_rest(&check_server(L, "server")->listener);
+    return 0;
+}
+
+/* listener:wake() */
+static int
+server_wake(lua_State *L)
+{
+    struct weft_server *s = check_server(L, "server");
+
+    if (weft_listener_wake(&s->listener) != WEFT_OK)
+        return weft_raise(L, "weft.serve: cannot accept: %s", strerror(errno));
+    return 0;
+}
+
+/* listener:disown(): in a worker, whose parent removes the path */
+static int
+server_disown(lua_State *L)
+{
+    weft_listener_disown(&check_server(L, "server")->listener);
+    return 0;
+}
+
 /* listener:set_tls(context) */
 static int
 server_set_tls(lua_State *L)
@@ -404,6 +431,9 @@ weft_server_register(lua_State *L)
         { "connections", server_connections },
         { "all", server_all },
         { "stop", server_stop },
+        { "rest", server_rest },
+        { "wake", server_wake },
+        { "disown", server_disown },
         { "set_tls", server_set_tls },
         { "is_open", server_is_open },
         { "wait_empty", server_wait_empty },

@@ -3,9 +3,9 @@
  * the first one wakes core.wait_signal and the second one kills.  It must not
  * know what a server is.
  *
- * Signals belong to the process, so what is static here is weft's one
- * exception to keeping no state of the process's: one instance at a time owns
- * it.  The handler leaves the signal's number and wakes the loop through a
+ * Signals belong to the process, so what is static here and in l_process.c is
+ * weft's one exception to keeping no state of the process's: one instance at a
+ * time owns it.  The handler leaves the signal's number and wakes the loop through a
  * pipe.
  */
 #include <errno.h>
@@ -18,10 +18,6 @@
 #include "net/sock.h"
 
 enum { SIGNALS = 2 };
-
-/* Whoever sends one twice at once means it once: timeout(1) signals the
- * process and then its group. */
-#define ONE_BREATH (WEFT_SECOND / 5000)
 
 static const int numbers[SIGNALS] = { SIGINT, SIGTERM };
 
@@ -43,7 +39,7 @@ on_signal(int number)
         first_at = now;
         arrived = number;
         weft_sock_wake((int)wake_fd);
-    } else if (now - first_at > ONE_BREATH) {
+    } else if (now - first_at > WEFT_ONE_BREATH) {
         signal(number, SIG_DFL);
         raise(number); /* it kills when this handler returns */
     }

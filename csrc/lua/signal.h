@@ -6,6 +6,10 @@
 
 struct weft_instance;
 
+/* Whoever sends a signal twice within so many nanoseconds means it once:
+ * timeout(1) signals the process and then its group. */
+#define WEFT_ONE_BREATH (WEFT_SECOND / 5000)
+
 /* Puts the old handlers back if it is this instance that took the signals;
  * for an instance that is being closed, before its loop is deinited. */
 void weft_signal_end(struct weft_instance *I);

@@ -20,10 +20,11 @@ local server = require "weft.server"
 local serving = require "weft.serving"
 local static = require "weft.static"
 local tls = require "weft.tls"
+local workers = require "weft.workers"
 local wrap = require "weft.wrap"
 
 -- What a later version brings; until then a call says so.
-local later = { "fallback", "metrics", "worker_id" }
+local later = { "fallback", "metrics" }
 
 local wait_modes = { r = "r", w = "w", rw = "rw", wr = "rw" }
 
@@ -125,6 +126,13 @@ local function new()
   --- `signals = false` leaves them alone. Raises when it cannot listen. A
   --- server that weft.listen returned can be served too. In a task it waits
   --- until the server has closed.
+  ---
+  --- With the option `workers` that many processes share the port, each with a
+  --- copy of all that the program has made so far, and this one looks after
+  --- them: it starts again those that die, passes signals on, and returns when
+  --- all have closed their servers. A worker ends there; what comes after
+  --- weft.serve runs in this process alone. It is for the main thread, before
+  --- this instance has a task, a server or a connection.
   ---@param options weft.ServeOptions|integer|weft.Server options, a port, or a server
   ---@param handler? function|table with a port: the `websocket` option
   ---@return boolean|nil ok true
@@ -137,11 +145,22 @@ local function new()
       options = { port = options, websocket = handler }
     end
     local checked = server.check(specs.serve, "weft.serve", options, 2)
+    if checked.workers > 1 then
+      workers.check(loop, 2)
+    end
     local opened, message = server.open(loop, checked)
     if not opened then
       error("weft.serve: " .. message, 2)
     end
-    return serving.serve(serves, opened, checked.signals)
+    return workers.serve(serves, opened, checked, reporter.report)
+  end
+
+  --- Which worker this process is, from 1 to the option `workers` of weft.serve;
+  --- 1 while it serves without any. Nil otherwise: before weft.serve, and in the
+  --- process that looks after the workers.
+  ---@return integer|nil
+  function weft.worker_id()
+    return serving.worker_id(serves)
   end
 
   --- Connects to a server and waits until the connection is open. With the

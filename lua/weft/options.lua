@@ -19,6 +19,7 @@ local count = check.whole(1, huge, "a whole number, 1 or more, or math.huge")
 local redirects = check.whole(0, huge, "a whole number, 0 or more, or math.huge")
 local port = check.whole(0, 65535, "a port (a whole number from 0 to 65535)")
 local backlog = check.whole(1, 2147483647, "a whole number, 1 or more")
+local workers = check.whole(1, 1024, "a whole number from 1 to 1024")
 local protocols = check.list(check.token, "subprotocols")
 
 local function pause(value)
@@ -203,8 +204,8 @@ options.listen = merge(settings, {
 --- weft.serve
 options.serve = merge(options.listen, {
   signals = { kind = check.boolean, default = true },
-  workers = later_unless(1),
-  on_worker = later,
+  workers = { kind = workers, default = 1 },
+  on_worker = { kind = check.callback },
 })
 
 --- weft.pair, both sides

@@ -166,6 +166,23 @@ function Server:close(grace, more)
   return true
 end
 
+--- Accepts nothing until Server:wake().
+---@private
+function Server:rest()
+  self.listener:rest()
+end
+
+---@private
+function Server:wake()
+  self.listener:wake()
+end
+
+--- In a worker: what there is only one of stays its parent's.
+---@private
+function Server:disown()
+  self.listener:disown()
+end
+
 --- Waits until the server has closed.
 ---@private
 ---@return nil, string word "closed" or "cancelled"

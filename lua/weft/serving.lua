@@ -11,11 +11,13 @@ local serving = {}
 ---@field signalled table<weft.Server, true> those that a signal closes
 ---@field watcher? weft.Task
 ---@field main? weft.Server the one that the main thread waits for
+---@field count integer how many are served
+---@field worker? integer which one this process is
 
 ---@param loop weft.Loop
 ---@return weft.Serving
 function serving.new(loop)
-  return { loop = loop, signalled = {} }
+  return { loop = loop, signalled = {}, count = 0 }
 end
 
 --- Closes servers from a task of its own, so that whoever asks never waits.
@@ -47,12 +49,24 @@ local function finish(state, server)
   end
 end
 
---- Waits until the server has closed: true, or nil, "cancelled".
+-- What on_worker is there for comes before the first connection.
+local function prepare_and_wait(server, prepare)
+  if prepare then
+    server:rest()
+    prepare()
+    server:wake()
+  end
+  return server:wait()
+end
+
+--- Waits until the server has closed: true, or nil, "cancelled".  `prepare` is
+--- called once signals are seen to, before the server accepts.
 ---@param state weft.Serving
 ---@param server weft.Server
 ---@param signals boolean
+---@param prepare? fun()
 ---@return boolean|nil, string?
-function serving.serve(state, server, signals)
+function serving.serve(state, server, signals, prepare)
   local _, is_main = coroutine.running()
   if signals then
     begin(state, server)
@@ -62,7 +76,9 @@ function serving.serve(state, server, signals)
     state.main = server
     blocks = core.keep_blocks()
   end
-  local ok, err, word = pcall(server.wait, server)
+  state.count = state.count + 1
+  local ok, err, word = pcall(prepare_and_wait, server, prepare)
+  state.count = state.count - 1
   if is_main then
     state.main = nil
     if blocks then
@@ -80,6 +96,13 @@ function serving.serve(state, server, signals)
     error(err, 0)
   end
   return nil, word
+end
+
+--- weft.worker_id: a process that serves without workers is its only one.
+---@param state weft.Serving
+---@return integer|nil
+function serving.worker_id(state)
+  return state.worker or state.count > 0 and 1 or nil
 end
 
 --- weft.stop: ends the serve that the main thread is in; false without one.

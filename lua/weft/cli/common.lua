@@ -1,4 +1,5 @@
---- What the commands that connect have in common.  Internal.
+--- What commands have in common: those that connect, and those that serve.
+--- Internal.
 
 local terminal = require "weft.cli.terminal"
 
@@ -34,6 +35,29 @@ function common.connect(weft, url, request)
   return nil, mistake
 end
 
+--- weft.serve, until a signal comes; prints the URL once, when signals are seen
+--- to.  True; or nil and why it does not serve.
+---@param weft weft
+---@param options table of weft.serve, but for on_worker
+---@return true|nil, string?
+function common.serve(weft, options)
+  function options.on_worker(n, server, restarts)
+    if n == 1 and restarts == 0 then
+      io.stdout:write("listening on ", server:url(), "\n")
+      io.stdout:flush()
+    end
+  end
+  local ok, err = pcall(weft.serve, options)
+  if ok then
+    return true
+  end
+  local message = tostring(err):match("^weft%.serve: (.*)$")
+  if not message then
+    error(err, 0)
+  end
+  return nil, message
+end
+
 --- From a text to a whole number within bounds, or nil.
 ---@param low integer
 ---@param high integer
@@ -44,5 +68,13 @@ function common.whole(low, high)
     return number and number >= low and number <= high and number or nil
   end
 end
+
+--- The option of the commands that serve, and what --help says of it.
+common.workers = {
+  key = "workers", value = common.whole(1, 1024), expected = "a number from 1 to 1024",
+}
+common.workers_usage = [[
+  --workers N          processes that share the port (1)
+]]
 
 return common

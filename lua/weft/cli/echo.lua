@@ -22,7 +22,7 @@ An echo server; it prints the URL it listens on. SIGINT or SIGTERM ends it.
   --max-message BYTES  the longest message (1048576)
   --max-fragments N    the most frames of a message (1024)
   --ping-interval S    seconds between keepalive pings (20), or off
-]]
+]] .. common.workers_usage
 
 local function text(value)
   return value ~= "" and value or nil
@@ -53,10 +53,10 @@ echo.options = {
   ["--key"] = { key = "key", value = text, expected = "a file" },
   ["--compression"] = { key = "compression" },
   ["--sliding"] = { key = "sliding" },
-  ["--workers"] = { later = true },
+  ["--workers"] = common.workers,
 }
 
--- Turns the options of TLS into the one of weft.listen; or what is wrong.
+-- Turns the options of TLS into the one of weft.serve; or what is wrong.
 local function take_tls(options)
   local self_signed, cert, key = options.self_signed, options.cert, options.key
   options.self_signed, options.cert, options.key = nil, nil, nil
@@ -86,7 +86,7 @@ end
 
 --- Serves until a signal comes.
 ---@param weft weft
----@param options table for weft.listen
+---@param options table for weft.serve
 ---@return integer status
 function echo.run(weft, options)
   local mistake = take_tls(options) or take_compression(options)
@@ -103,16 +103,11 @@ function echo.run(weft, options)
       ws:send(message, kind)
     end
   end
-  local server, message = weft.listen(options)
-  if not server then
+  local ok, message = common.serve(weft, options)
+  if not ok then
     io.stderr:write("weft echo: ", words(message), "\n")
     return 1
   end
-  weft.spawn(function() -- in the first turn: signals are seen to by then
-    io.stdout:write("listening on ", server:url(), "\n")
-    io.stdout:flush()
-  end)
-  weft.serve(server)
   return 0
 end
 
