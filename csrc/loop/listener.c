@@ -136,6 +136,12 @@ weft_listener_wake(struct weft_listener *s)
     return weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE);
 }
 
+bool
+weft_listener_share(struct weft_listener *s)
+{
+    return s->watch.fd >= 0 && weft_sock_share_port(s->watch.fd) == 0;
+}
+
 void
 weft_listener_disown(struct weft_listener *s)
 {

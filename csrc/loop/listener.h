@@ -56,6 +56,9 @@ enum weft_status weft_listener_accept(struct weft_listener *s,
 void weft_listener_rest(struct weft_listener *s);
 enum weft_status weft_listener_wake(struct weft_listener *s);
 
+/* For others on its port, as weft_sock_share_port() has it: whether they can. */
+bool weft_listener_share(struct weft_listener *s);
+
 /* For a child process: the path is its parent's to remove. */
 void weft_listener_disown(struct weft_listener *s);
 

@@ -299,6 +299,17 @@ server_wake(lua_State *L)
     return 0;
 }
 
+/* listener:share() -> whether others can listen on its port now, by
+ * reuse_port */
+static int
+server_share(lua_State *L)
+{
+    struct weft_server *s = check_server(L, "server");
+
+    lua_pushboolean(L, weft_listener_share(&s->listener));
+    return 1;
+}
+
 /* listener:disown(): in a worker, whose parent removes the path */
 static int
 server_disown(lua_State *L)
@@ -433,6 +444,7 @@ weft_server_register(lua_State *L)
         { "stop", server_stop },
         { "rest", server_rest },
         { "wake", server_wake },
+        { "share", server_share },
         { "disown", server_disown },
         { "set_tls", server_set_tls },
         { "is_open", server_is_open },

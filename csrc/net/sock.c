@@ -145,6 +145,17 @@ share_port(int fd)
 #endif
 }
 
+int
+weft_sock_share_port(int fd)
+{
+#if defined(__linux__)
+    return share_port(fd) < 0 ? -errno : 0;
+#else
+    (void)fd;
+    return -ENOTSUP;
+#endif
+}
+
 static int
 listen_options(int fd, int family, bool reuse_port, bool dual)
 {

@@ -28,6 +28,13 @@ int64_t weft_now(void);
 int weft_sock_listen(const struct weft_addr *a, int backlog, bool reuse_port,
                      bool dual);
 
+/*
+ * Lets sockets that are bound with reuse_port from now on share the port of
+ * this one, which listens already: the kernel deals connections out evenly.
+ * -ENOTSUP where it would not.
+ */
+int weft_sock_share_port(int fd);
+
 /* The next connection and where it is from, -EAGAIN when there is none. */
 int weft_sock_accept(int fd, struct weft_addr *from);
 

@@ -1,5 +1,5 @@
---- The workers of weft.serve: processes that share its socket, and the parent
---- that looks after them.  Internal.
+--- The workers of weft.serve: processes that share its port, and the parent that
+--- looks after them.  Internal.
 ---
 --- The parent never turns its loop, so a worker is forked with a loop in which
 --- there is nothing, and with the server as it was bound.  Workers end when the
@@ -61,7 +61,7 @@ local function work(parent, n)
   local restarts = parent.workers[n].restarts
   core.renew(serves.loop)
   scatter(serves.loop)
-  server:disown()
+  server:take_part(n)
   serves.worker = n
   serving.serve(serves, server, options.signals, function()
     parent.crew:unblock()
@@ -215,7 +215,7 @@ local function serve_forked(serves, server, options, report)
   for n = 1, options.workers do
     parent.workers[n] = { started = 0, due = 0, delay = 0, restarts = 0 }
   end
-  server:rest()
+  server:divide(options.workers)
   local ok, err = pcall(look_after, parent) -- lua.c's SIGINT raises
   finish(parent)
   if not ok then
