@@ -14,7 +14,8 @@ local files = {
 local chapters = {
   { "weft", "weft" },
   { "weft.Server", "server" },
-  { "weft.ListenOptions" }, { "weft.ServeOptions" }, { "weft.ServerTls" },
+  { "weft.ListenOptions" }, { "weft.ServeOptions" }, { "weft.OnWorker" },
+  { "weft.ServerTls" },
   { "weft.Identity" },
   { "weft.StaticOptions" }, { "weft.File", "file" },
   { "weft.ConnectOptions" }, { "weft.ReconnectingOptions" }, { "weft.Retry" },

@@ -19,17 +19,11 @@ describe("what a later version brings", function()
     end))
   end
 
-  it("is the workers of a server", case(function(t)
-    raises(function() t.weft.serve { port = 0, websocket = print, workers = 2 } end, "serve", "workers", LATER)
-    raises(function() t.weft.serve { port = 0, websocket = print, on_worker = print } end, "serve", "on_worker", LATER)
-    raises(function() t.weft.listen { port = 0, websocket = print, workers = 2 } end, "listen", "workers")
-  end))
-
   it("is the memory_limit of a client", case(function(t)
     raises(function() t.weft.connect("ws://127.0.0.1:9/", { memory_limit = 1000000 }) end, "connect", "memory_limit", LATER)
   end))
 
-  for _, name in ipairs { "metrics", "worker_id" } do
+  for _, name in ipairs { "metrics" } do
     it("is weft." .. name, function()
       raises(function() weft[name] "x" end, "weft." .. name, LATER)
     end)

@@ -46,14 +46,12 @@ describe("a table of options", function()
     } do
       refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")
     end
-    refused(options.serve, { workers = 2 }, "'workers'", "not supported yet")
-    refused(options.serve, { on_worker = print }, "'on_worker'", "not supported yet")
     refused(options.close, { drain = 5 }, "'drain'", "not supported yet")
   end)
 
   it("does not mind a later option that asks for nothing", function()
     check.options(options.serve, "weft.serve", {
-      tls = false, workers = 1, proxy_protocol = false,
+      tls = false, proxy_protocol = false,
     }, 1)
     check.options(options.connect, "weft.connect", { proxy = false, redirects = 0 }, 1)
   end)

@@ -18,7 +18,8 @@ local tls = require "weft.tls"
 ---@field private context? userdata what is made of it: for new connections
 ---@field private loop weft.Loop
 ---@field private spec table what the listener was made of
----@field private parts? weft.Listener[] in the parent of workers: theirs
+---@field private divided? boolean whether the kernel deals connections out
+---@field private parts? table<integer, weft.Listener> in the parent of workers: theirs
 local Server = {}
 Server.__index = Server
 Server.__name = "weft.Server"
@@ -145,7 +146,7 @@ function Server:close(grace, more)
     return true
   end
   plan.closing = true
-  for _, part in ipairs(self.parts or { listener }) do
+  for _, part in pairs(self.parts or { listener }) do
     part:stop()
   end
   local own = 0
@@ -188,26 +189,47 @@ end
 --- One socket for all works everywhere, but whoever wakes up first takes what
 --- there is: of 64 connections to four idle workers on two cores one got 30 to
 --- 40, and another none, where by sockets of their own each got 8 to 24; the
---- slowest hundredth of echoed messages took half as long. What that costs is
---- that connections dealt to a worker wait while it is being started again.
+--- slowest hundredth of echoed messages took half as long.
 ---@private
 ---@param count integer
 function Server:divide(count)
-  local first, spec = self.listener, self.spec
-  local parts = { first }
-  first:rest()
-  if self.number and first:share() then
-    spec.port, spec.reuse_port = self.number, true
-    while parts[count] == nil do
-      local part = core.listen(self.loop, spec)
-      if not part then
-        break
-      end
-      part:rest()
-      parts[#parts + 1] = part
+  self.parts = { self.listener }
+  self.listener:rest()
+  if self.number and self.listener:share() then
+    self.divided = true
+    self.spec.port, self.spec.reuse_port = self.number, true
+    for n = 2, count do
+      self:add_part(n)
     end
   end
-  self.parts = parts
+end
+
+--- Where the worker with that number has no socket of its own, but could.
+---@private
+---@param number integer
+function Server:add_part(number)
+  local parts = self.parts
+  if self.divided and not parts[number] then
+    parts[number] = core.listen(self.loop, self.spec)
+    if parts[number] then
+      parts[number]:rest()
+    end
+  end
+end
+
+--- When that worker is gone for a while, connections are dealt to the others;
+--- the last socket stays.
+---@private
+---@param number integer
+function Server:drop_part(number)
+  local parts = self.parts
+  local mine = parts[number]
+  parts[number] = nil
+  if not next(parts) then
+    parts[number] = mine
+  elseif mine then
+    mine:stop()
+  end
 end
 
 --- In the worker with that number, one of those it was divided among: what there
@@ -215,8 +237,8 @@ end
 ---@private
 ---@param number integer
 function Server:take_part(number)
-  local mine = self.parts[number] or self.parts[1]
-  for _, part in ipairs(self.parts) do
+  local mine = self.parts[number] or select(2, next(self.parts))
+  for _, part in pairs(self.parts) do
     part:disown()
     if part ~= mine then
       part:stop()

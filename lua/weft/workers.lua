@@ -87,8 +87,8 @@ local function work_and_exit(parent, n)
 end
 
 -- When a worker that has ended is to be started again.
-local function put_off(worker)
-  local now = core.now()
+local function put_off(parent, n)
+  local worker, now = parent.workers[n], core.now()
   if now - worker.started >= YOUNG then
     worker.delay = 0
   elseif worker.delay == 0 then
@@ -98,11 +98,15 @@ local function put_off(worker)
   end
   worker.due = now + worker.delay
   worker.restarts = worker.restarts + 1
+  if worker.delay > 0 then
+    parent.server:drop_part(n)
+  end
 end
 
 local function start(parent, n)
   local worker = parent.workers[n]
   worker.started = core.now()
+  parent.server:add_part(n)
   local pid, why = parent.crew:fork()
   if pid == 0 then
     work_and_exit(parent, n)
@@ -111,27 +115,28 @@ local function start(parent, n)
     parent.running = parent.running + 1
   else
     io.stderr:write(("weft: worker %d cannot be started: %s\n"):format(n, why))
-    put_off(worker)
+    put_off(parent, n)
   end
 end
 
-local function say(n, worker, how, what, next)
+local function say(parent, n, how, what, next)
   local ending = how == "killed" and "was killed by signal " .. what
                  or how == "exited" and "exited with status " .. what
                  or "has ended"
   io.stderr:write(("weft: worker %d (pid %d) %s%s\n"):format(
-    n, worker.pid, ending, next))
+    n, parent.workers[n].pid, ending, next))
 end
 
-local function say_again(n, worker, how, what)
-  put_off(worker)
-  say(n, worker, how, what, "; starting it again"
-      .. (worker.delay > 0 and (" in %g s"):format(worker.delay) or ""))
+local function say_again(parent, n, how, what)
+  put_off(parent, n)
+  local delay = parent.workers[n].delay
+  say(parent, n, how, what, "; starting it again"
+      .. (delay > 0 and (" in %g s"):format(delay) or ""))
 end
 
-local function say_odd(n, worker, how, what)
+local function say_odd(parent, n, how, what)
   if how ~= "exited" or what ~= 0 then
-    say(n, worker, how, what, "")
+    say(parent, n, how, what, "")
   end
 end
 
@@ -145,7 +150,7 @@ local function reap(parent, tell)
       how, what = parent.crew:reap(worker.pid)
     end
     if how then
-      tell(n, worker, how, what)
+      tell(parent, n, how, what)
       worker.pid = nil
       parent.running = parent.running - 1
     end

@@ -270,6 +270,54 @@ function core.signals_begin(loop) end
 function core.wait_signal(loop) end
 function core.signals_end(loop) end
 
+--- Whether the loop has nothing in it, and no turn of any loop is under way.
+---@param loop weft.Loop
+---@return boolean
+function core.is_unused(loop) end
+
+--- In a worker, before anything else: the loop it has from its parent gets a
+--- poller and random numbers of its own.
+---@param loop weft.Loop
+function core.renew(loop) end
+
+--- Ends the process without closing the state.
+---@param status integer
+function core.exit(status) end
+
+--- A parent's hold on its workers. Until crew:close() the signals that end it
+--- (`signals`) and SIGCHLD are let in by crew:wait() alone.
+---@param signals boolean
+---@return weft.Crew|nil, string? message
+function core.crew(signals) end
+
+---@class weft.Crew
+local crew = {}
+--- In the worker 0; its signals are blocked until crew:unblock().
+---@return integer|nil pid, string? message
+function crew:fork() end
+function crew:unblock() end
+--- In a worker: the descriptor that turns readable when it is to end.
+---@return integer
+function crew:lifeline() end
+--- Tells the workers to end.
+function crew:dismiss() end
+--- Waits for anything to happen, at most so long: how many signals to end have
+--- come so far, 0 to 2.
+---@param seconds number
+---@return integer
+function crew:wait(seconds) end
+--- "exited" and the status, "killed" and the signal, "lost"; nil: it runs.
+---@param pid integer
+---@return string|nil, integer?
+function crew:reap(pid) end
+--- By SIGKILL.
+---@param pid integer
+function crew:kill(pid) end
+--- Signals are what they were.
+function crew:close() end
+--- The same, and ends this process by the second signal.
+function crew:die() end
+
 --- A listening server's C side.
 ---@class weft.Listener
 local listener = {}
@@ -286,6 +334,15 @@ function listener:all() end
 function listener:stop() end
 ---@return boolean
 function listener:is_open() end
+--- Accepts nothing until wake; raises when it cannot be watched.
+function listener:rest() end
+function listener:wake() end
+--- Whether others can now listen on its port, with reuse_port, and the kernel
+--- deals connections out.
+---@return boolean
+function listener:share() end
+--- A Unix path is not removed by this process.
+function listener:disown() end
 --- New connections get this TLS context; those that are there keep theirs.
 ---@param context userdata
 function listener:set_tls(context) end

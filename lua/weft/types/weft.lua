@@ -132,6 +132,14 @@
 --- Options of weft.serve.
 ---@class weft.ServeOptions: weft.ListenOptions
 ---@field signals? boolean whether SIGINT and SIGTERM close the server (true)
+---@field workers? integer processes that share the port (1, this one alone); at most 1024
+---@field on_worker? weft.OnWorker called in each worker, before its first connection
+
+--- Called in each worker, with which one it is, from 1 to `workers`, its server,
+--- and how often that worker was started again (0). It may make tasks and open
+--- what the handlers need. An error in it ends the worker, to be started again a
+--- while later; without workers weft.serve raises it.
+---@alias weft.OnWorker fun(n: integer, server: weft.Server, restarts: integer)
 
 --- Options of weft.static.
 ---@class weft.StaticOptions
