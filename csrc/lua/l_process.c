@@ -39,9 +39,11 @@ static const int numbers[SIGNALS] = { SIGCHLD, SIGINT, SIGTERM };
 
 struct crew {
     int lifeline[2]; /* [1]: -1 in a worker, and once they are to end */
-    int count;       /* of numbers[] that are ours; 0: none any more */
+    bool holds;      /* the signals are ours */
+    bool ends;       /* those that end it as well */
     struct sigaction before[SIGNALS];
     sigset_t mask;   /* as it was before */
+    sigset_t open;   /* while waiting */
 };
 
 static bool taken;
@@ -70,34 +72,42 @@ on_end(int number)
     }
 }
 
+static int
+held(const struct crew *c)
+{
+    return !c->holds ? 0 : c->ends ? SIGNALS : 1;
+}
+
 static void
-take_signals(struct crew *c, int count)
+take_signals(struct crew *c, bool ends)
 {
     struct sigaction action = { .sa_flags = SA_RESTART };
+    int count = ends ? SIGNALS : 1;
     sigset_t ours;
 
     sigemptyset(&ours);
     for (int i = 0; i < count; i++)
         sigaddset(&ours, numbers[i]);
     pthread_sigmask(SIG_BLOCK, &ours, &c->mask);
+    c->open = c->mask;
     action.sa_mask = ours;
     for (int i = 0; i < count; i++) {
+        sigdelset(&c->open, numbers[i]);
         action.sa_handler = numbers[i] == SIGCHLD ? on_child : on_end;
         sigaction(numbers[i], &action, &c->before[i]);
     }
     first = second = 0;
-    c->count = count;
-    taken = true;
+    c->ends = ends;
+    c->holds = taken = true;
 }
 
 /* The handlers are as before; the signals are still blocked. */
 static void
 put_handlers_back(struct crew *c)
 {
-    for (int i = 0; i < c->count; i++)
+    for (int i = 0; i < held(c); i++)
         sigaction(numbers[i], &c->before[i], NULL);
-    c->count = 0;
-    taken = false;
+    c->holds = taken = false;
 }
 
 static void
@@ -105,7 +115,7 @@ crew_end(struct crew *c)
 {
     weft_sock_close(&c->lifeline[0]);
     weft_sock_close(&c->lifeline[1]);
-    if (c->count == 0)
+    if (!c->holds)
         return;
     put_handlers_back(c);
     pthread_sigmask(SIG_SETMASK, &c->mask, NULL);
@@ -133,7 +143,7 @@ core_crew(lua_State *L)
     rc = weft_sock_pipe(c->lifeline);
     if (rc < 0)
         return weft_push_failure(L, strerror(-rc));
-    take_signals(c, signals ? SIGNALS : 1);
+    take_signals(c, signals);
     return 1;
 }
 
@@ -189,11 +199,8 @@ crew_wait(lua_State *L)
     int64_t ns = weft_nanoseconds(luaL_checknumber(L, 2));
     struct timespec most = { .tv_sec = (time_t)(ns / WEFT_SECOND),
                              .tv_nsec = (long)(ns % WEFT_SECOND) };
-    sigset_t open = c->mask;
 
-    for (int i = 0; i < c->count; i++)
-        sigdelset(&open, numbers[i]);
-    pselect(0, NULL, NULL, NULL, ns == WEFT_FOREVER ? NULL : &most, &open);
+    pselect(0, NULL, NULL, NULL, ns == WEFT_FOREVER ? NULL : &most, &c->open);
     lua_pushinteger(L, (first != 0) + (second != 0));
     return 1;
 }
