@@ -5,7 +5,6 @@
 #include "base/crypto.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -21,6 +20,50 @@ weft_base64(const void *from, size_t len, char *to)
 {
     assert(len < (size_t)1 << 30); /* libcrypto counts in int */
     EVP_EncodeBlock((unsigned char *)to, from, (int)len);
+}
+
+/* What a character stands for, or 64 when it is none of base64's. */
+static uint32_t
+value_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return (uint32_t)(c - 'A');
+    if (c >= 'a' && c <= 'z')
+        return (uint32_t)(c - 'a' + 26);
+    if (c >= '0' && c <= '9')
+        return (uint32_t)(c - '0' + 52);
+    if (c == '+')
+        return 62;
+    return c == '/' ? 63 : 64;
+}
+
+bool
+weft_unbase64(const char *from, size_t len, uint8_t *to, size_t *got)
+{
+    size_t padding = 0;
+
+    *got = 0;
+    if (len % 4 != 0)
+        return false;
+    while (padding < 2 && padding < len && from[len - 1 - padding] == '=')
+        padding++;
+    for (size_t at = 0; at < len; at += 4) {
+        size_t count = at + 4 == len ? 4 - padding : 4;
+        uint32_t bits = 0;
+
+        for (size_t i = 0; i < 4; i++) {
+            uint32_t value = i < count ? value_of(from[at + i]) : 0;
+
+            if (value > 63)
+                return false;
+            bits = bits << 6 | value;
+        }
+        for (size_t i = 0; i + 1 < count; i++, bits <<= 8)
+            to[(*got)++] = (uint8_t)(bits >> 16);
+        if ((bits & 0xFFFFFF) != 0 && count < 4)
+            return false; /* 3.5: what is left over must be zero */
+    }
+    return true;
 }
 
 enum weft_status

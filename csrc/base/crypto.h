@@ -6,6 +6,7 @@
 #ifndef WEFT_BASE_CRYPTO_H
 #define WEFT_BASE_CRYPTO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,13 @@
  * after them; `to` has room for WEFT_BASE64_SIZE(len).
  */
 void weft_base64(const void *from, size_t len, char *to);
+
+/*
+ * The bytes that len characters of base64 stand for; `to` has room for
+ * len / 4 * 3, and *got says how many there are.  False unless every character
+ * counts: padded, no blanks, nothing in the bits that are left over.
+ */
+bool weft_unbase64(const char *from, size_t len, uint8_t *to, size_t *got);
 
 /*
  * Random bytes drawn in bulk from OpenSSL's generator and handed out a few at

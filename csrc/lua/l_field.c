@@ -214,7 +214,9 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         break;
     case FIELD_REMOTE_ADDRESS:
     case FIELD_REMOTE_PORT:
-        push_remote(L, k, f);
+        push_own(L, 1, 2); /* that of a pair is whose stand-in it is */
+        if (lua_isnil(L, -1))
+            push_remote(L, k, f);
         break;
     case FIELD_TLS:
         return push_tls(L, k);

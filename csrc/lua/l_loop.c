@@ -33,6 +33,21 @@ core_random(lua_State *L)
     return 1;
 }
 
+/* core.random_bytes(loop, n) -> n (at most 1024) bytes */
+static int
+core_random_bytes(lua_State *L)
+{
+    struct weft_instance *I = weft_check_instance(L, 1);
+    lua_Integer n = luaL_checkinteger(L, 2);
+    char bytes[sizeof(I->loop.random.pool)];
+
+    luaL_argcheck(L, n >= 0 && (size_t)n <= sizeof(bytes), 2, "too many");
+    if (weft_random_bytes(&I->loop.random, bytes, (size_t)n) != WEFT_OK)
+        return weft_raise(L, "no random numbers are to be had");
+    lua_pushlstring(L, bytes, (size_t)n);
+    return 1;
+}
+
 static void
 init_lists(struct weft_instance *I)
 {
@@ -435,6 +450,7 @@ weft_loop_register(lua_State *L)
         { "sleep", core_sleep }, { "wait", core_wait },
         { "read", core_read },   { "timeout", core_timeout },
         { "fd", core_fd },       { "random", core_random },
+        { "random_bytes", core_random_bytes },
         { NULL, NULL },
     };
 

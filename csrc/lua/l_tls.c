@@ -145,6 +145,22 @@ core_base64(lua_State *L)
     return 1;
 }
 
+/* core.unbase64(text) -> bytes, or nil when it is no base64 */
+static int
+core_unbase64(lua_State *L)
+{
+    size_t len, got;
+    const char *text = luaL_checklstring(L, 1, &len);
+    luaL_Buffer b;
+    char *to = luaL_buffinitsize(L, &b, len / 4 * 3);
+
+    if (weft_unbase64(text, len, (uint8_t *)to, &got))
+        luaL_pushresultsize(&b, got);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 /* ---- what a connection tells */
 
 /* t[name] = the fact, t being on the top; nothing when there is none. */
@@ -260,6 +276,7 @@ weft_tls_register(lua_State *L)
     static const luaL_Reg functions[] = {
         { "tls_context", core_tls_context },
         { "base64", core_base64 },
+        { "unbase64", core_unbase64 },
         { NULL, NULL },
     };
 

@@ -103,12 +103,54 @@ base64_of_the_rfcs(void)
         CHECK(strlen(to) + 1 == WEFT_BASE64_SIZE(len));
         CHECK(to[WEFT_BASE64_SIZE(len)] == 'x');
     }
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        uint8_t to[40];
+        size_t got;
+
+        CHECK(weft_unbase64(encoded[i], strlen(encoded[i]), to, &got));
+        CHECK(got == strlen(plain[i]) && memcmp(to, plain[i], got) == 0);
+    }
+}
+
+static void
+base64_comes_back(void)
+{
+    uint8_t bytes[256], back[256];
+    char text[WEFT_BASE64_SIZE(256)];
+    size_t got;
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 167 + 13);
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        weft_base64(bytes, len, text);
+        CHECK(weft_unbase64(text, strlen(text), back, &got));
+        CHECK(got == len && memcmp(back, bytes, len) == 0);
+    }
+}
+
+/* RFC 4648, 3.3 to 3.5 */
+static void
+what_is_no_base64_is_refused(void)
+{
+    static const char *const wrong[] = {
+        "Z", "Zg", "Zg=", "Zm9", "====", "Z===", "=g==", "Zg=A", "Zh==",
+        "Zm9=", "Zm9v\n", " Zm9v", "Zm9-", "Zm9_", "Zg==Zg==", "Zm\x80v",
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        uint8_t to[40];
+        size_t got;
+
+        CHECK(!weft_unbase64(wrong[i], strlen(wrong[i]), to, &got));
+    }
 }
 
 int
 main(void)
 {
     base64_of_the_rfcs();
+    base64_comes_back();
+    what_is_no_base64_is_refused();
     accept_key_of_the_rfc();
     new_keys_differ();
     no_byte_is_handed_out_twice();

@@ -20,6 +20,12 @@ function core.now() end
 ---@return number
 function core.random(loop) end
 
+--- Bytes (1024 at most) that nobody can foresee.
+---@param loop weft.Loop
+---@param n integer
+---@return string
+function core.random_bytes(loop, n) end
+
 --- A new event loop; every object below belongs to one.
 ---@param force_poll boolean use poll(2)
 ---@return weft.Loop
@@ -122,6 +128,10 @@ function core.tls_context(options, before) end
 ---@param bytes string
 ---@return string
 function core.base64(bytes) end
+--- And back; nil when that is not what the text is, to the letter.
+---@param text string
+---@return string|nil
+function core.unbase64(text) end
 
 --- Binds and accepts. spec: host, port or unix; backlog, reuse_port, config,
 --- `tls` (a context, or nil),
@@ -175,6 +185,13 @@ function core.respond_file(ws, status, headers, file) end
 ---@param ws userdata
 ---@param events table
 function core.set_events(ws, events) end
+--- Runs fn(ws) in the next turn as the handler of an end of a pair, by the
+--- rules of a server's connection: when it returns the connection closes with
+--- 1000 (not when it has set events), when it raises with 1011, and the error is
+--- reported.
+---@param ws userdata
+---@param fn fun(ws: userdata)
+function core.handle(ws, fn) end
 --- The next message of a connection that calls events, for a running
 --- events.messages: nil when there is none in this turn.
 ---@param ws userdata
