@@ -268,7 +268,7 @@ bench-callgrind: deps
 
 install: all
 	mkdir -p '$(DESTDIR)$(LIBDIR)/weft' '$(DESTDIR)$(BINDIR)'
-	cd lua && find . -type f -name '*.lua' | while read -r file; do \
+	cd lua && find . -type f \( -name '*.lua' -o -name '*.js' \) | while read -r file; do \
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$$(dirname "$$file")" && \
 	  cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" && \
 	  chmod 644 "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done

@@ -18,6 +18,7 @@ local chapters = {
   { "weft.ServerTls" },
   { "weft.Identity" },
   { "weft.StaticOptions" }, { "weft.File", "file" },
+  { "weft.FallbackOptions" },
   { "weft.ConnectOptions" }, { "weft.ReconnectingOptions" }, { "weft.Retry" },
   { "weft.ClientTls" },
   { "weft.ConnectionOptions" }, { "weft.Compression" },

@@ -10,6 +10,7 @@ local check = require "weft.check"
 local client = require "weft.client"
 local descriptor = require "weft.descriptor"
 local errors = require "weft.errors"
+local fallback = require "weft.fallback"
 local specs = require "weft.options"
 local http = require "weft.http"
 local requests = require "weft.request"
@@ -24,7 +25,7 @@ local workers = require "weft.workers"
 local wrap = require "weft.wrap"
 
 -- What a later version brings; until then a call says so.
-local later = { "fallback", "metrics" }
+local later = { "metrics" }
 
 local wait_modes = { r = "r", w = "w", rw = "rw", wr = "rw" }
 
@@ -228,6 +229,25 @@ local function new()
     check.argument("weft.static", "directory", path, directory, nil, 2)
     local checked = check.options(specs.static, "weft.static", options, 2)
     return (static.handler("weft.static", directory, checked, 2))
+  end
+
+  --- Makes the page that stands in for a WebSocket where a client cannot open
+  --- one: the same handler, served by an event stream one way and POST the other.
+  --- It goes to the same path, and gives browsers their client as well:
+  ---
+  ---     weft.serve {
+  ---       websocket = { ["/chat"] = chat },
+  ---       http = { ["/chat"] = weft.fallback(chat) },
+  ---     }
+  ---     -- <script src="/chat?weft.js"></script>, then new WeftSocket("/chat")
+  ---
+  --- More in [a page of its own](fallback.md).
+  ---@param handler weft.Handler
+  ---@param options? weft.FallbackOptions
+  ---@return weft.Page
+  function weft.fallback(handler, options)
+    core.check(loop, "weft.fallback")
+    return fallback.new(loop, handler, options, 2)
   end
 
   --- Makes a room: a message sent to it goes to all its members. One whose

@@ -19,6 +19,7 @@ local opening = {}
 ---@field origins? string[]
 ---@field any_origin boolean
 ---@field protocols? string[]
+---@field attached table<weft.FallbackSession, boolean> what weft.fallback has opened for its clients
 
 local function refuse(ws, status, sentence)
   core.respond(ws, status, "", sentence .. "\n")

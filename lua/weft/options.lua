@@ -215,6 +215,24 @@ options.pair_server = merge(connection, {
   protocols = { kind = protocols },
 })
 
+--- weft.fallback
+options.fallback = merge(limits, {
+  idle_timeout = connection.idle_timeout,
+  close_timeout = connection.close_timeout,
+  write_timeout = connection.write_timeout,
+  send_buffer = connection.send_buffer,
+  receive_buffer = connection.receive_buffer,
+  upgrade = { kind = check.callback },
+  origins = { kind = origins },
+  protocols = { kind = protocols },
+  grace = { kind = check.seconds, default = 15 },
+  ping_interval = { kind = interval, default = 15 },
+  max_sessions = { kind = count, default = 10000 },
+  window = { kind = bytes, default = 262144 },
+})
+options.fallback.max_header = nil -- those of the requests are the server's
+options.fallback.max_headers = nil
+
 --- weft.protocol.client and weft.protocol.server
 options.protocol_client = merge(limits, request, {
   compression = client_compression,

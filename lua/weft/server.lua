@@ -24,6 +24,15 @@ local Server = {}
 Server.__index = Server
 Server.__name = "weft.Server"
 
+-- The open connections that weft.fallback has made for a server's clients.
+local function sessions_of(plan)
+  local list = {}
+  for session in pairs(plan.attached) do
+    list[#list + 1] = session:connection()
+  end
+  return list
+end
+
 -- Raises, at the line of the method's caller, when it was called with a dot.
 local function check_self(self, name)
   if getmetatable(self) ~= Server then
@@ -71,11 +80,11 @@ function Server:url()
   return scheme .. "://" .. host .. ":" .. self.number
 end
 
---- How many WebSocket connections it has.
+--- How many WebSocket connections it has, and sessions of weft.fallback.
 ---@return integer
 function Server:count()
   check_self(self, "count")
-  return self.listener:count()
+  return self.listener:count() + #sessions_of(self.plan)
 end
 
 --- Iterates over the connections there are now: `for ws in server:connections()`.
@@ -83,6 +92,8 @@ end
 function Server:connections()
   check_self(self, "connections")
   local list, i = self.listener:connections(), 0
+  local sessions = sessions_of(self.plan)
+  table.move(sessions, 1, #sessions, #list + 1, list)
   return function()
     i = i + 1
     return list[i]
@@ -118,8 +129,31 @@ function Server:reload()
   return true
 end
 
+-- Waits until the handlers of weft.fallback's sessions are through, but for one
+-- that is the caller itself: true, or nil, "timeout" or "cancelled".
+local function wait_for_sessions(plan, deadline)
+  local list = {} -- they go from the set as they end
+  for session in pairs(plan.attached) do
+    list[#list + 1] = session
+  end
+  for _, session in ipairs(list) do
+    if not session:is_own() then
+      local ok, why = session:wait(math.max(0, deadline - core.now()))
+      if not ok then
+        return nil, why
+      end
+    end
+  end
+  return true
+end
+
 -- Ends what is left when the time is up; the caller's own handler goes on.
-local function drop(listener)
+local function drop(listener, plan)
+  for session in pairs(plan.attached) do
+    if not session:is_own() then
+      session:drop()
+    end
+  end
   for _, ws in ipairs(listener:all()) do
     if not core.is_own_handler(ws) then
       ws:abort()
@@ -154,16 +188,24 @@ function Server:close(grace, more)
     own = core.is_own_handler(ws) and 1 or own
     core.shutdown(ws)
   end
+  for session in pairs(plan.attached) do
+    session:shutdown()
+  end
 
   local ok, why = grace == 0, nil
   if grace > 0 then
+    local deadline = core.now() + grace
     ok, why = listener:wait_empty(grace, own)
+    if ok then
+      ok, why = wait_for_sessions(plan, deadline)
+    end
   end
   if not ok or grace == 0 then
-    drop(listener)
+    drop(listener, plan)
   end
   if why == "timeout" then
     listener:wait_empty(1, own) -- those cancelled end in the next turns
+    wait_for_sessions(plan, core.now() + 1)
   end
   self.done:close()
   if why == "cancelled" then
@@ -281,6 +323,7 @@ function server.check(spec, where, given, level)
     origins = checked.origins,
     protocols = checked.protocols,
     any_origin = false,
+    attached = {},
   }
   for _, origin in ipairs(checked.origins or {}) do
     plan.any_origin = plan.any_origin or origin == "*"

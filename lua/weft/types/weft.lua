@@ -114,6 +114,24 @@
 ---@field ca? string who signs the clients' certificates, in PEM; goes with `client_cert`
 ---@field min_version? "1.2"|"1.3" ("1.2")
 
+--- Options of weft.fallback. Times are in seconds; math.huge is no limit.
+---@class weft.FallbackOptions
+---@field upgrade? weft.Upgrade decides whether a session is opened, as a server's decides about a WebSocket
+---@field origins? string|string[] origins whose pages may come, as for weft.listen (the server's own, and who names none)
+---@field protocols? string[] subprotocols, in order of preference
+---@field grace? number how long a session waits for a client whose stream has broken (15)
+---@field ping_interval? number|false a comment on the stream after so long without an event, so that nobody takes it for dead (15)
+---@field max_sessions? integer past it 503 (10000)
+---@field window? integer bytes of events that are kept for a client until it says that it has seen them (256 KiB); then the handler's sends wait
+---@field max_message? integer bytes of a message (1 MiB); past it the connection is closed with 1009
+---@field max_frame? integer bytes of a piece of a message (max_message)
+---@field max_fragments? integer pieces of a message (1024)
+---@field idle_timeout? number no message either way for so long ends it (no limit)
+---@field close_timeout? number the whole closing (5)
+---@field write_timeout? number past `grace`: no progress of waiting output (30)
+---@field send_buffer? integer the high-water mark of ws:send, in bytes (64 KiB)
+---@field receive_buffer? integer bytes read ahead of the handler (64 KiB)
+
 --- Options of weft.listen.
 ---@class weft.ListenOptions: weft.ConnectionOptions
 ---@field host? string an address or name ("127.0.0.1"); "*" is every interface, IPv4 and IPv6

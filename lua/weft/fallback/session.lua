@@ -1,0 +1,432 @@
+--- A session of weft.fallback: a connection of a client that has no WebSocket.
+--- Internal.
+---
+--- It is a pair. One end, `ws`, is what the user's handler is given; what the
+--- other one, `client`, receives becomes numbered events, which are kept until
+--- the client has acknowledged them, and what the client posts is sent by it. So
+--- rooms, limits, back-pressure and the closing handshake are those of any
+--- connection. Requests come and go meanwhile; once none has been there for
+--- `grace` seconds, the client is taken for lost.
+
+local core = require "weft.core"
+local records = require "weft.fallback.records"
+
+-- What an event weighs besides its text, in the window.
+local WEIGHT = 64
+-- Events are written in pieces of about so many bytes.
+local BATCH = 65536
+
+--- What the sessions of one weft.fallback have in common.
+---@class weft.FallbackService
+---@field loop weft.Loop
+---@field run fun(ws: weft.Connection) the handler
+---@field pair fun(protocol: string|nil): weft.Connection, weft.Connection
+---@field grace number
+---@field ping_interval number
+---@field window integer
+---@field sessions table<string, weft.FallbackSession>
+---@field count integer of them
+
+---@class weft.FallbackSession
+---@field id string
+---@field service weft.FallbackService
+---@field plan weft.Plan of the server that opened it
+---@field request weft.Request that opened it
+---@field protocol? string
+---@field client? weft.Connection the end that the client stands behind
+---@field ws? weft.Connection the handler's; both once the client has come
+---@field events table<integer, string> not acknowledged yet
+---@field acked integer the last event that was
+---@field last integer the last event
+---@field held integer bytes of events
+---@field received integer the last record that was taken
+---@field writer? table of a message that comes in pieces: its kind and writer
+---@field stream? weft.Queue told of new events; closed when another stream came
+---@field back? weft.Queue closed when the client is back in time
+---@field gate weft.Queue full while somebody hands on records
+---@field acks weft.Queue told of acknowledged events
+---@field handled weft.Queue closed when the handler is through
+---@field through boolean it is
+---@field closed boolean the last event is the close
+---@field deaf boolean the server is closing, and nobody is there to be told
+---@field finished boolean
+local Session = {}
+Session.__index = Session
+
+-- By the end that a handler has: what notes that it is through.
+local owners = setmetatable({}, { __mode = "k" })
+
+local Leaving = {
+  __close = function(leaving)
+    local self = leaving.session
+    self.through = true
+    self.handled:close()
+    if self.finished then
+      self.plan.attached[self] = nil
+    end
+  end,
+}
+
+local session = {}
+
+--- The handler as a function that also tells when it is through: a function, or
+--- a table of events that was checked.
+---@param handler function|table
+---@return fun(ws: weft.Connection)
+function session.runner(handler)
+  if type(handler) == "function" then
+    return function(ws)
+      local _ <close> = owners[ws]
+      handler(ws)
+    end
+  end
+  local on_close = handler.close
+  handler.close = function(ws, code, reason)
+    local _ <close> = owners[ws]
+    if on_close then
+      on_close(ws, code, reason)
+    end
+  end
+  return function(ws)
+    core.set_events(ws, handler)
+  end
+end
+
+local function new_id(loop)
+  local id = core.base64(core.random_bytes(loop, 24))
+  return (id:gsub("[+/]", { ["+"] = "-", ["/"] = "_" }))
+end
+
+--- Opens a session; its handler runs once the client comes with its id.
+---@param service weft.FallbackService
+---@param plan weft.Plan
+---@param request weft.Request
+---@param protocol? string
+---@return weft.FallbackSession
+function session.open(service, plan, request, protocol)
+  local loop = service.loop
+  local self = setmetatable({
+    id = new_id(loop),
+    service = service,
+    plan = plan,
+    request = request,
+    protocol = protocol,
+    events = {},
+    acked = 0,
+    last = 0,
+    held = 0,
+    received = 0,
+    gate = core.queue(loop, 1),
+    acks = core.queue(loop, 1),
+    handled = core.queue(loop, 1),
+    through = false,
+    closed = false,
+    deaf = false,
+    finished = false,
+  }, Session)
+  self.opened = setmetatable({}, {
+    __close = function()
+      self.gate:take(0)
+    end,
+  })
+  service.sessions[self.id] = self
+  service.count = service.count + 1
+  plan.attached[self] = true
+  self:expect()
+  return self
+end
+
+--- Waits for the client, and gives it up when it has not come in time.
+---@private
+function Session:expect()
+  local back = core.queue(self.service.loop, 1)
+  self.back = back
+  core.spawn(self.service.loop, function()
+    local _, why = back:take(self.service.grace)
+    if why == "timeout" then
+      self:finish()
+    end
+  end)
+end
+
+--- Forgets the session. Its handler, if it still runs, sees the connection end.
+function Session:finish()
+  if self.finished then
+    return
+  end
+  self.finished = true
+  self.service.sessions[self.id] = nil
+  self.service.count = self.service.count - 1
+  if not self.ws or self.through then
+    self.plan.attached[self] = nil
+  end
+  for _, queue in pairs { self.acks, self.back or self.acks, self.stream or self.acks } do
+    queue:close()
+  end
+  if self.client then
+    self.client:abort()
+  end
+end
+
+--- Makes the pair and starts the handler, if that has not been done.
+function Session:start()
+  if self.client then
+    return
+  end
+  local request = self.request
+  local client, ws = self.service.pair(self.protocol)
+  self.client, self.ws = client, ws
+  core.set_field(ws, "request", request)
+  core.set_field(ws, "remote_address", request.remote_address)
+  core.set_field(ws, "remote_port", request.remote_port)
+  core.set_field(ws, "tls", request.tls)
+  owners[ws] = setmetatable({ session = self }, Leaving)
+  core.handle(ws, self.service.run)
+  core.spawn(self.service.loop, self.collect, self)
+end
+
+-- Down ----------------------------------------------------------------------
+
+---@private
+---@param record string
+function Session:add(record)
+  local n = self.last + 1
+  local event = "id: " .. n .. "\ndata: " .. record .. "\n\n"
+  self.events[n], self.last = event, n
+  self.held = self.held + #event + WEIGHT
+  if self.stream then
+    self.stream:try_put(true)
+  end
+end
+
+--- Makes events of what the client is sent, as long as it keeps up.
+---@private
+function Session:collect()
+  local client, window = self.client, self.service.window
+  for message, kind in client:messages() do
+    if not self.deaf then
+      self:add(records.message(message, kind))
+    end
+    while self.held >= window and not self.deaf do
+      if not self.acks:take() then
+        return
+      end
+    end
+  end
+  if self.finished then
+    return
+  end
+  self.closed = true
+  self:add(records.close(client.close_code or 1006, client.close_reason or ""))
+  if self.deaf then
+    self:finish()
+  end
+end
+
+--- The client has seen the events up to a number: false when there are no such.
+---@param n integer
+---@return boolean
+function Session:acknowledge(n)
+  if n > self.last then
+    return false
+  end
+  for i = self.acked + 1, n do
+    self.held = self.held - #self.events[i] - WEIGHT
+    self.events[i] = nil
+    self.acked = i
+  end
+  self.acks:try_put(true)
+  if self.closed and self.acked == self.last then
+    self:finish()
+  end
+  return true
+end
+
+-- Events after one, as many as make a batch, and the number of the last.
+local function batch(events, sent, last)
+  local list, size = {}, 0
+  while sent < last and size < BATCH do
+    sent = sent + 1
+    list[#list + 1] = events[sent]
+    size = size + #events[sent]
+  end
+  return table.concat(list), sent
+end
+
+--- Writes one batch of events, or when there is none for a while a comment: the
+--- number of the last event, or nil when the stream is to end.
+---@private
+function Session:write(write, stream, sent, once)
+  sent = math.max(sent, self.acked)
+  if sent < self.last then
+    local text, now = batch(self.events, sent, self.last)
+    return write(text) and not once and now or nil
+  elseif self.closed or self.deaf then
+    return nil
+  end
+  local _, why = stream:take(self.service.ping_interval)
+  if why == "timeout" then
+    return not once and write(":\n\n") and sent or nil
+  end
+  return not why and sent or nil
+end
+
+--- The body of a stream of the events after a number; one that begins ends the
+--- one before it. With `once` it ends after what is there, or comes next.
+---@param after integer
+---@param once boolean
+---@return fun(write: fun(bytes: string): boolean?)
+function Session:follow(after, once)
+  return function(write)
+    if self.finished then
+      return nil
+    end
+    local stream = core.queue(self.service.loop, 1)
+    local _ <close> = setmetatable({}, {
+      __close = function()
+        self:leave(stream)
+      end,
+    })
+    if self.stream then
+      self.stream:close()
+    elseif self.back then
+      self.back:close()
+      self.back = nil
+    end
+    self.stream = stream
+    local sent = write(": weft\n\n") and after
+    while sent and self.stream == stream do
+      sent = self:write(write, stream, sent, once)
+    end
+    return nil
+  end
+end
+
+--- A stream has ended.
+---@private
+---@param stream weft.Queue
+function Session:leave(stream)
+  if self.stream ~= stream or self.finished then
+    return
+  end
+  self.stream = nil
+  if self.deaf or self.plan.closing then
+    self:finish()
+  else
+    self:expect()
+  end
+end
+
+-- Up ------------------------------------------------------------------------
+
+-- Hands on a piece of a message, perhaps the last: whether it fits to those
+-- before it.
+local function take_piece(self, record, last)
+  local writer = self.writer
+  if not writer then
+    writer = { kind = record.kind, pieces = self.client:writer(record.kind) }
+    if not writer.pieces then
+      return true -- it is closed; nobody wants it
+    end
+    self.writer = writer
+  end
+  if writer.kind ~= record.kind then
+    return false
+  end
+  if writer.pieces:write(record.data) and last then
+    writer.pieces:close()
+    self.writer = nil
+  end
+  return true
+end
+
+local function take(self, record)
+  if record.what == "close" then
+    if record.code then
+      self.client:close(record.code, record.reason, 0)
+    else
+      self.client:close(nil, nil, 0)
+    end
+  elseif record.what == "piece" or self.writer then
+    return take_piece(self, record, record.what == "message")
+  else
+    self.client:send(record.data, record.kind)
+  end
+  return true
+end
+
+--- Hands records on to the handler's end, which may take its time; those that
+--- it had before are left out. True; or false and what it expects when some are
+--- missing; or nil when they make no sense, and the session is over.
+---@param first integer the number of the first
+---@param list weft.Record[]
+---@return boolean|nil ok
+---@return integer? expected
+function Session:receive(first, list)
+  if not self.gate:put(true) then
+    return nil
+  end
+  local _ <close> = self.opened
+  if first > self.received + 1 then
+    return false, self.received + 1
+  end
+  for i = self.received - first + 2, #list do
+    if not take(self, list[i]) then
+      self:finish()
+      return nil
+    end
+    self.received = first + i - 1
+  end
+  return true
+end
+
+-- When the server closes ----------------------------------------------------
+
+--- The connection that the handler has, while it is open.
+---@return weft.Connection|nil
+function Session:connection()
+  if self.ws and self.ws.state ~= "closed" then
+    return self.ws
+  end
+end
+
+--- Closes the connection with 1001, without waiting.
+function Session:shutdown()
+  if not self.ws or self.closed and not self.stream then
+    return self:finish()
+  end
+  core.shutdown(self.ws)
+  if not self.stream then
+    self.deaf = true
+    self.acks:try_put(true)
+  end
+end
+
+--- Whether the running task is the handler.
+---@return boolean
+function Session:is_own()
+  return self.ws ~= nil and core.is_own_handler(self.ws)
+end
+
+--- Waits until the handler is through.
+---@param seconds number
+---@return boolean ok
+---@return string? word "timeout" or "cancelled"
+function Session:wait(seconds)
+  if not self.ws then
+    return true
+  end
+  local _, why = self.handled:take(seconds)
+  return why == "closed", why
+end
+
+--- Drops what is left, and cancels the handler.
+function Session:drop()
+  if self.ws then
+    self.ws:abort()
+    core.cancel_handler(self.ws)
+  end
+  self:finish()
+end
+
+return session
