@@ -32,6 +32,7 @@ local BATCH = 65536
 ---@field service weft.FallbackService
 ---@field plan weft.Plan of the server that opened it
 ---@field request weft.Request that opened it
+---@field peer table fields of ws
 ---@field protocol? string
 ---@field client? weft.Connection the end that the client stands behind
 ---@field ws? weft.Connection the handler's; both once the client has come
@@ -110,6 +111,11 @@ function session.open(service, plan, request, protocol)
     service = service,
     plan = plan,
     request = request,
+    peer = { -- of the request's connection, which will be another's
+      remote_address = request.remote_address,
+      remote_port = request.remote_port,
+      tls = request.tls,
+    },
     protocol = protocol,
     events = {},
     acked = 0,
@@ -163,7 +169,7 @@ function Session:finish()
   for _, queue in pairs { self.acks, self.back or self.acks, self.stream or self.acks } do
     queue:close()
   end
-  if self.client then
+  if self.client and not self.closed then
     self.client:abort()
   end
 end
@@ -173,13 +179,12 @@ function Session:start()
   if self.client then
     return
   end
-  local request = self.request
   local client, ws = self.service.pair(self.protocol)
   self.client, self.ws = client, ws
-  core.set_field(ws, "request", request)
-  core.set_field(ws, "remote_address", request.remote_address)
-  core.set_field(ws, "remote_port", request.remote_port)
-  core.set_field(ws, "tls", request.tls)
+  core.set_field(ws, "request", self.request)
+  for name, value in pairs(self.peer) do
+    core.set_field(ws, name, value)
+  end
   owners[ws] = setmetatable({ session = self }, Leaving)
   core.handle(ws, self.service.run)
   core.spawn(self.service.loop, self.collect, self)
@@ -216,7 +221,7 @@ function Session:collect()
   if self.finished then
     return
   end
-  self.closed = true
+  self.closed = true -- or is closing: the two ends see to that themselves
   self:add(records.close(client.close_code or 1006, client.close_reason or ""))
   if self.deaf then
     self:finish()

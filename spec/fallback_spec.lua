@@ -1,0 +1,862 @@
+local case = require "support.case"
+local fallback = require "support.fallback"
+local frame = require "support.frame"
+local mime = require "mime"
+local patience = require "support.patience"
+local raises = require "support.raises"
+
+--- A server with a handler at /chat, by WebSocket and without.
+local function served(t, handler, options, more)
+  local all = {
+    websocket = { ["/chat"] = handler },
+    http = { ["/chat"] = t.weft.fallback(handler, options) },
+  }
+  for name, value in pairs(more or {}) do
+    all[name] = value
+  end
+  return t:server(all)
+end
+
+--- The same, and a client with its first stream.
+local function joined(t, handler, options, more)
+  local server = served(t, handler, options, more)
+  local client = fallback.open(t, server, "/chat")
+  return client, client:follow(), server
+end
+
+--- A handler that lets go of its connection, and how it ended.
+local function watching(t)
+  local ends = t.weft.queue()
+  return function(ws)
+    local _, word, code, reason = ws:receive()
+    ends:put { word, code, reason, ws.close_cause }
+  end, ends
+end
+
+local function numbers(from, to)
+  local list = {}
+  for i = from, to do
+    list[#list + 1] = "t" .. i
+  end
+  return list
+end
+
+--- A handler that says as many numbers, and waits for the end.
+local function counting(n)
+  return function(ws)
+    for i = 1, n do
+      ws:send(tostring(i))
+    end
+    ws:receive()
+  end
+end
+
+describe("a session of weft.fallback", function()
+  it("echoes text and binary, in order", case(function(t)
+    local client, stream = joined(t, case.echo)
+    local bytes = "\0\1\2\253\254\255"
+    assert.equal(204, client:post { "tHello", "t", "b" .. mime.b64(bytes), "b", "tback\\\\slash \\r\\n grüß \u{1F9F5}" })
+    assert.same({ "tHello", "t", "b" .. mime.b64(bytes), "b", "tback\\\\slash \\r\\n grüß \u{1F9F5}" }, stream:records(5))
+    assert.equal("text/event-stream", stream.head.headers["content-type"])
+    stream:close()
+  end))
+
+  it("gives the handler what was meant", case(function(t)
+    local got = {}
+    local client, stream = joined(t, function(ws)
+      for message, kind in ws:messages() do
+        got[#got + 1] = { message, kind }
+        ws:send "got it"
+      end
+    end)
+    client:post { "ta\\nb\\r\\\\n", "bAP8=" }
+    stream:records(2)
+    assert.same({ { "a\nb\r\\n", "text" }, { "\0\255", "binary" } }, got)
+    stream:close()
+  end))
+
+  it("tells at the opening what holds", case(function(t)
+    local server = served(t, case.echo, { grace = 7.5, ping_interval = 3, window = 1000 })
+    local answer = fallback.try(t, server, "/chat")
+    assert.equal(200, answer.status)
+    assert.equal("application/json", answer.headers["content-type"])
+    assert.matches('^{"weft":1,"id":"[%w_-]+","protocol":"","ping":3,"grace":7.5,"window":1000}\n$', answer.body)
+    assert.equal("no-store", answer.headers["cache-control"])
+    assert.equal("nosniff", answer.headers["x-content-type-options"])
+    assert.equal(400, fallback.try(t, server, "/chat", { query = "weft=open&weft.v=2" }).status)
+    assert.equal(400, fallback.try(t, server, "/chat", { query = "weft=open" }).status)
+  end))
+
+  it("has a name of 192 random bits", case(function(t)
+    local server = served(t, case.echo)
+    local seen = {}
+    for _ = 1, 50 do
+      local id = fallback.open(t, server, "/chat").id
+      assert.equal(32, #id)
+      assert.is_nil(seen[id])
+      seen[id] = true
+    end
+  end))
+
+  it("has the request that opened it, and the client's address", case(function(t)
+    local server, port = served(t, function(ws)
+      local request = ws.request
+      ws:send(("%s %s %s %s %s"):format(request.method, request.path, request.query.room,
+                                        request.headers.cookie, request.user))
+      ws:send(("%s %s"):format(ws.remote_address, math.type(ws.remote_port)))
+      ws:receive()
+    end, { upgrade = function(request)
+      request.user = "ana"
+      return true
+    end })
+    assert.is_nil(port)
+    local client = fallback.open(t, server, "/chat", {
+      query = "room=7&weft=open&weft.v=1", headers = { Cookie = "a=b" },
+    })
+    local stream = client:follow()
+    assert.same({ "tPOST /chat 7 a=b ana", "t127.0.0.1 integer" }, stream:records(2))
+    stream:close()
+  end))
+
+  it("starts its handler when the client comes with the name", case(function(t)
+    local started = 0
+    local server = served(t, function(ws)
+      started = started + 1
+      ws:receive()
+    end)
+    local client = fallback.open(t, server, "/chat")
+    t.weft.sleep(0.01)
+    assert.equal(0, started)
+    assert.equal(204, client:post {})
+    t:wait_until(function() return started == 1 end)
+    client:follow():close()
+    t.weft.sleep(0.01)
+    assert.equal(1, started)
+  end))
+
+  it("may be handled by events", case(function(t)
+    local seen = t.weft.queue()
+    local client, stream = joined(t, {
+      open = function(ws) ws:send "welcome" end,
+      message = function(ws, message, kind) ws:send(message:upper(), kind) end,
+      close = function(_, code, reason) seen:put { code, reason } end,
+    })
+    client:post { "thello" }
+    assert.same({ "twelcome", "tHELLO" }, stream:records(2))
+    client:post { "c4001 done" }
+    assert.same({ "c4001" }, stream:records(1))
+    assert.same({ nil, "end" }, { stream:event() })
+    assert.same({ 4001, "done" }, seen:take(5))
+  end))
+
+  it("calls only close for events that have no close of their own", case(function(t)
+    local client, stream, server = joined(t, { open = function(ws) ws:send "hi" end })
+    stream:records(1)
+    assert.equal(1, server:count())
+    client:post { "c" }
+    assert.same({ "c1000" }, stream:records(1))
+    stream:close()
+    assert.is_true(server:close(5))
+  end))
+
+  it("shares rooms with WebSockets", case(function(t)
+    local room = t.weft.room()
+    local function chat(ws)
+      room:join(ws)
+      for text in ws:messages() do
+        room:send(text)
+      end
+    end
+    local client, stream, server = joined(t, chat)
+    local raw = t:upgrade(server, { path = "/chat" })
+    t:wait_until(function() return room:count() == 2 end)
+    assert.equal(2, server:count())
+    local n = 0
+    for ws in server:connections() do
+      assert.equal("open", ws.state)
+      n = n + 1
+    end
+    assert.equal(2, n)
+    client:post { "tfrom the session" }
+    raw:send(frame.client.text "from the socket")
+    assert.equal("from the session", raw:message())
+    assert.equal("from the socket", raw:message())
+    assert.same({ "tfrom the session", "tfrom the socket" }, stream:records(2))
+    client:post { "c" }
+    t:wait_until(function() return room:count() == 1 end)
+    stream:close()
+  end))
+
+  it("sends long messages and takes them in pieces", case(function(t)
+    local client, stream = joined(t, case.echo, { max_message = 400000 })
+    local text = ("0123456789"):rep(30000)
+    assert.equal(204, client:post { "T" .. text:sub(1, 100000), "T" .. text:sub(100001, 250000) })
+    assert.equal(204, client:post { "t" .. text:sub(250001), "tshort" })
+    assert.same({ "t" .. text }, stream:records(1))
+    client.seen = 1 -- it was more than the window
+    assert.equal(204, (client:post {}))
+    assert.same({ "tshort" }, stream:records(1))
+    assert.equal(204, client:post { "B" .. mime.b64 "ab", "b" .. mime.b64 "c" })
+    assert.same({ "b" .. mime.b64 "abc" }, stream:records(1))
+    stream:close()
+  end))
+
+  it("is over when the pieces of two messages are mixed", case(function(t)
+    local handler, ends = watching(t)
+    local client, stream = joined(t, handler)
+    assert.equal(404, (client:post { "Ttext", "bAP8=" }))
+    assert.equal("closed", ends:take(5)[1])
+    assert.equal(404, (client:post {}))
+    assert.is_nil((stream:event()))
+  end))
+
+  it("closes with 1009 for a message that is too long", case(function(t)
+    local handler, ends = watching(t)
+    local client, stream = joined(t, handler, { max_message = 1000 })
+    client:post { "t" .. ("x"):rep(1001), "tmore" }
+    assert.same({ "c1009" }, { (stream:records(1)[1]:match "^c1009") })
+    assert.equal("too_big", ends:take(5)[4])
+    client, stream = joined(t, handler, { max_message = 1000 })
+    client:post { "T" .. ("x"):rep(600), "t" .. ("x"):rep(600) }
+    assert.equal("c1009", stream:records(1)[1]:sub(1, 5))
+  end))
+
+  it("may be ended by idle_timeout", case(function(t)
+    local _, stream = joined(t, function(ws) ws:receive() end, { idle_timeout = 0.05 })
+    assert.matches("^c100[01]", stream:records(1)[1])
+  end))
+end)
+
+describe("the end of a session", function()
+  it("is what the handler says", case(function(t)
+    local client, stream = joined(t, function(ws)
+      ws:send "last"
+      ws:close(4000, "no more\nof it")
+    end)
+    assert.same({ "tlast", "c4000 no more\\nof it" }, stream:records(2))
+    assert.same({ nil, "end" }, { stream:event() })
+    client.seen = 2
+    assert.equal(204, (client:post {}))
+    assert.equal(404, (client:post {}))
+  end))
+
+  it("is 1000 when the handler returns", case(function(t)
+    local _, stream = joined(t, function(ws) ws:send "bye" end)
+    assert.same({ "tbye", "c1000" }, stream:records(2))
+    assert.same({ nil, "end" }, { stream:event() })
+  end))
+
+  it("is 1011 when the handler raises, which is reported with the connection", case(function(t)
+    local subject
+    local _, stream = joined(t, function(ws)
+      subject = ws
+      error "the chat broke"
+    end)
+    assert.same({ "c1011" }, stream:records(1))
+    local reports = t:reports()
+    assert.equal(1, #reports)
+    assert.matches("the chat broke$", reports[1].error)
+    assert.equal(subject, reports[1].subject)
+  end))
+
+  it("is what the client says", case(function(t)
+    for record, expected in pairs {
+      ["c4321 good\\nbye"] = { "closed", 4321, "good\nbye", "peer" },
+      ["c1000"] = { "closed", 1000, "", "peer" },
+      ["c1001"] = { "closed", 1001, "", "peer" },
+      ["c"] = { "closed", 1000, "", "peer" },
+    } do
+      local handler, ends = watching(t)
+      local client, stream = joined(t, handler)
+      assert.equal(204, (client:post { record }))
+      assert.same(expected, ends:take(5))
+      assert.equal("c" .. expected[2], stream:records(1)[1])
+      assert.same({ nil, "end" }, { stream:event() })
+    end
+  end))
+
+  it("comes after what was sent before it", case(function(t)
+    local got = {}
+    local client, stream = joined(t, function(ws)
+      for message in ws:messages() do
+        got[#got + 1] = message
+      end
+    end)
+    client:post { "t1", "t2", "c4000", "t3" }
+    assert.same({ "c4000" }, stream:records(1))
+    assert.same({ "1", "2" }, got)
+  end))
+
+  it("is told again to a client that missed it", case(function(t)
+    local client, stream = joined(t, function(ws) ws:close(4000) end)
+    stream:records(1)
+    stream:close()
+    local again = client:follow(0)
+    assert.same({ "c4000" }, again:records(1))
+    assert.same({ nil, "end" }, { again:event() })
+  end))
+
+  it("is forgotten once the client has acknowledged it", case(function(t)
+    local client, stream = joined(t, function(ws) ws:close(4000) end)
+    stream:records(1)
+    client.seen = 1
+    assert.equal(204, (client:post {}))
+    local none, answer = client:try_follow(1)
+    assert.is_nil(none)
+    assert.equal(404, answer.status)
+  end))
+end)
+
+describe("events", function()
+  it("are neither lost nor repeated, wherever the stream breaks", case(function(t)
+    local n = 12
+    local client, stream = joined(t, counting(n))
+    assert.same(numbers(1, n), stream:records(n))
+    for cut = 0, n - 1 do
+      local again = client:follow(cut)
+      assert.same(numbers(cut + 1, n), again:records(n - cut))
+      if cut % 2 == 0 then
+        again.raw:reset()
+      else
+        again:close()
+      end
+    end
+  end))
+
+  it("go on in the next stream while the handler sends", case(function(t)
+    local n = 300
+    local client, stream = joined(t, function(ws)
+      for i = 1, n do
+        ws:send(tostring(i))
+        t.weft.sleep(0)
+      end
+      ws:receive()
+    end)
+    local all = {}
+    while #all < n do
+      for _ = 1, math.min(7, n - #all) do
+        all[#all + 1] = stream:records(1)[1]
+      end
+      stream:close()
+      if #all < n then
+        stream = client:follow(#all)
+      end
+    end
+    assert.same(numbers(1, n), all)
+  end))
+
+  it("may be asked for by Last-Event-ID", case(function(t)
+    local client, stream = joined(t, counting(3))
+    stream:records(3)
+    local again = client:follow(nil, { headers = { ["Last-Event-ID"] = "2" } })
+    again.last = 2
+    assert.same({ "t3" }, again:records(1))
+    again:close()
+  end))
+
+  it("that were acknowledged are gone, and others have not been", case(function(t)
+    local client, stream = joined(t, counting(5))
+    stream:records(5)
+    client.seen = 3
+    client:post {}
+    for after, status in pairs { [2] = 410, [6] = 400, x = 400, ["-1"] = 400 } do
+      local none, answer = client:try_follow(after)
+      assert.is_nil(none)
+      assert.equal(status, answer.status)
+    end
+    assert.same({ "t4", "t5" }, client:follow(3):records(2))
+    client.seen = 6
+    assert.equal(400, (client:post { "tlost" }))
+  end))
+
+  it("come in one stream at a time: the second ends the first", case(function(t)
+    local client, first = joined(t, case.echo)
+    local second = client:follow()
+    assert.same({ nil, "end" }, { first:event() })
+    client:post { "thello" }
+    assert.same({ "thello" }, second:records(1))
+    second:close()
+  end))
+
+  it("may be polled for", case(function(t)
+    local server = served(t, case.echo, { ping_interval = 0.05 })
+    local client = fallback.open(t, server, "/chat")
+    local none = client:follow(0, { more = "&weft.poll" })
+    assert.same({ nil, "end" }, { none:event() })
+    client:post { "t1", "t2" }
+    local some = client:follow(0, { more = "&weft.poll" })
+    assert.equal("t1", some:records(1)[1])
+    local rest = {}
+    for _, record in some.event, some do
+      rest[#rest + 1] = record
+    end
+    if #rest < 2 then -- t2 may come with the next
+      assert.equal("t2", client:follow(1, { more = "&weft.poll" }):records(1)[1])
+    end
+    local waiting = client:follow(2, { more = "&weft.poll" })
+    client:post { "t3" }
+    assert.same({ "t3" }, waiting:records(1))
+    assert.same({ nil, "end" }, { waiting:event() })
+  end))
+
+  it("have comments between them while nothing happens", case(function(t)
+    local client, stream = joined(t, case.echo, { ping_interval = 0.02 })
+    t.weft.sleep(0.1)
+    client:post { "thello" }
+    assert.same({ "thello" }, stream:records(1))
+    assert.is_true(stream.comments >= 3, stream.comments)
+    stream:close()
+    client, stream = joined(t, case.echo, { ping_interval = false })
+    t.weft.sleep(0.05)
+    client:post { "thello" }
+    assert.same({ "thello" }, stream:records(1))
+    assert.equal(1, stream.comments)
+    stream:close()
+  end))
+end)
+
+describe("a client that is away", function()
+  it("is waited for, for a while", case(function(t)
+    local handler, ends = watching(t)
+    local client, stream = joined(t, handler, { grace = 0.1, ping_interval = 0.02 })
+    stream:close()
+    t.weft.sleep(0.05)
+    stream = client:follow()
+    t.weft.sleep(0.15)
+    assert.equal(0, #ends)
+    stream:close()
+    assert.same({ "closed", 1006, "", "eof" }, ends:take(patience(5)))
+    local none, answer = client:try_follow(0)
+    assert.is_nil(none)
+    assert.equal(404, answer.status)
+  end))
+
+  it("is missed when it never came, and its handler never ran", case(function(t)
+    local ran = false
+    local server = served(t, function() ran = true end, { grace = 0.02 })
+    local client = fallback.open(t, server, "/chat")
+    t.weft.sleep(0.05)
+    assert.equal(404, client:post_body("1 0\n").status)
+    assert.is_false(ran)
+  end))
+end)
+
+describe("posts", function()
+  --- A session that keeps what it is sent.
+  local function keeping(t)
+    local got = {}
+    local client, stream = joined(t, function(ws)
+      for message in ws:messages() do
+        got[#got + 1] = message
+      end
+    end)
+    return client, got, stream
+  end
+
+  it("that come twice are delivered once", case(function(t)
+    local client, got = keeping(t)
+    for _ = 1, 3 do
+      assert.equal(204, (client:post({ "t1", "t2" }, 1)))
+    end
+    assert.equal(204, (client:post({ "t2", "t3" }, 2)))
+    assert.equal(204, (client:post({ "t1", "t2", "t3", "t4" }, 1)))
+    t:wait_until(function() return #got == 4 end)
+    assert.same({ "1", "2", "3", "4" }, got)
+  end))
+
+  it("that come twice at the same time are delivered once", case(function(t)
+    local client, got = keeping(t)
+    local list = numbers(1, 50)
+    local tasks = {}
+    for i = 1, 5 do
+      tasks[i] = t:spawn(function() return (client:post(list, 1)) end)
+    end
+    for i = 1, 5 do
+      assert.same({ true, 204 }, { tasks[i]:join(5) })
+    end
+    t:wait_until(function() return #got >= 50 end)
+    t.weft.sleep(0.01)
+    assert.equal(50, #got)
+    assert.equal("50", got[50])
+  end))
+
+  it("that leave something out are told where to go on", case(function(t)
+    local client, got = keeping(t)
+    client:post { "t1" }
+    local status, body = client:post({ "t3" }, 3)
+    assert.same({ 409, "2\n" }, { status, body })
+    assert.equal(204, (client:post({ "t2", "t3" }, 2)))
+    t:wait_until(function() return #got == 3 end)
+    assert.same({ "1", "2", "3" }, got)
+  end))
+
+  it("that are not well-formed deliver nothing", case(function(t)
+    local client, got = keeping(t)
+    for _, body in ipairs {
+      "", "1\n", "1 0", "x 0\ntx\n", "-1 0\ntx\n", "1 0\ntx", "1 0\ntx\nhm\n", "1 0\ntx\n\n",
+      "1 0\ntx\nb@@\n", "1 0\ntx\nbAP8\n", "1 0\ntx\nt\\x\n", "1 0\ntx\nt\\\n", "1 0\ntx\nt\r\n",
+      "1 0\ntx\nt\255\n", "1 0\ntx\nt\237\160\128\n", "1 0\ntx\nc999\n", "1 0\ntx\nc1005\n", "1 0\ntx\nc1006\n",
+      "1 0\ntx\nc1011\n", "1 0\ntx\nc5000\n", "1 0\ntx\nc1000 " .. ("x"):rep(124) .. "\n", "1 0\ntx\nc1000 \255\n",
+      "1 99999999999999999999\ntx\n", "1 1\ntx\n",
+    } do
+      assert.equal(400, client:post_body(body).status, body)
+    end
+    assert.equal(204, (client:post { "tgood" }))
+    t:wait_until(function() return #got == 1 end)
+    assert.same({ "good" }, got)
+  end))
+
+  it("have a type that no form sends", case(function(t)
+    local client, got = keeping(t)
+    for _, kind in ipairs { "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+                            "application/x-wefty", "" } do
+      assert.equal(415, client:post_body("1 0\ntx\n", { ["Content-Type"] = kind }).status, kind)
+    end
+    assert.equal(415, client:post_body("1 0\ntx\n", {}).status)
+    assert.equal(415, fallback.try(t, client.server, "/chat", { headers = { ["Content-Type"] = "text/plain" } }).status)
+    assert.equal(204, client:post_body("1 0\ntx\n", { ["Content-Type"] = "Application/X-Weft; charset=utf-8" }).status)
+    t:wait_until(function() return #got == 1 end)
+  end))
+
+  it("are answered when the handler's end has taken what was in them", case(function(t)
+    local go = t.weft.queue()
+    local got = 0
+    local client, stream = joined(t, function(ws)
+      go:take()
+      for message in ws:messages() do
+        got = got + #message
+      end
+    end)
+    local piece = ("x"):rep(100000)
+    local posted = 0
+    local poster = t:spawn(function()
+      for _ = 1, 12 do
+        assert(client:post { "t" .. piece } == 204)
+        posted = posted + 1
+      end
+      return "done"
+    end)
+    t:wait_until(function() return posted >= 2 end)
+    assert.same({ nil, "timeout" }, { poster:join(0.2) })
+    assert.is_true(posted < 12)
+    go:put(true)
+    assert.same({ true, "done" }, { poster:join(5) })
+    t:wait_until(function() return got == 1200000 end)
+    stream:close()
+  end))
+end)
+
+describe("back-pressure", function()
+  it("holds the handler's sends when the client acknowledges nothing", case(function(t)
+    local sent = 0
+    local piece = ("x"):rep(10000)
+    local client, stream = joined(t, function(ws)
+      for _ = 1, 100 do
+        ws:send(piece)
+        sent = sent + 1
+      end
+      ws:receive()
+    end, { window = 20000, send_buffer = 1000, receive_buffer = 1000 })
+    stream:records(2)
+    t.weft.sleep(0.1)
+    local held = sent
+    assert.is_true(held < 60, held)
+    assert.same({ nil, "timeout" }, { stream:event(0.05) }) -- two are the window
+    for seen = 2, 100 do
+      client.seen = seen
+      assert.equal(204, (client:post {}))
+      if seen < 100 then
+        stream:records(1)
+      end
+    end
+    assert.equal(100, sent)
+    stream:close()
+  end))
+
+  it("closes a member of a room that does not keep up", case(function(t)
+    local room = t.weft.room()
+    local handler, ends = watching(t)
+    local _, stream = joined(t, function(ws)
+      room:join(ws)
+      handler(ws)
+    end, { window = 1000, send_buffer = 1000, close_timeout = 0.05 })
+    t:wait_until(function() return room:count() == 1 end)
+    local piece = ("x"):rep(10000)
+    t:wait_until(function()
+      room:send(piece)
+      return room:count() == 0
+    end)
+    assert.equal("closed", ends:take(5)[1])
+    stream:close()
+  end))
+end)
+
+describe("who may come", function()
+  it("is everybody who has the name of the session, and nobody else", case(function(t)
+    local client = joined(t, case.echo)
+    for _, id in ipairs { "open", "", "x", ("A"):rep(32), client.id:sub(1, -2), client.id .. "A", client.id:lower() } do
+      local other = setmetatable({ id = id }, { __index = client })
+      if id ~= client.id then
+        assert.equal(404, fallback.ask(t, client.server, { path = other:url() }).status, id)
+      end
+    end
+    assert.equal(404, setmetatable({ id = "x" }, { __index = client, __metatable = false }).t and 404)
+  end))
+
+  it("is decided by upgrade, which may wait", case(function(t)
+    local server = served(t, case.echo, { upgrade = function(request)
+      t.weft.sleep(0.001)
+      if request.headers.cookie then
+        return true, { headers = { ["Set-Cookie"] = "seen=1" } }
+      elseif request.query.teapot then
+        return nil, 418, "short and stout", { ["X-Pot"] = "tea" }
+      end
+      return nil
+    end })
+    assert.equal(403, fallback.try(t, server, "/chat").status)
+    local answer = fallback.try(t, server, "/chat", { query = "teapot&weft=open&weft.v=1" })
+    assert.same({ 418, "short and stout", "tea" }, { answer.status, answer.body, answer.headers["x-pot"] })
+    local accepted, client = fallback.try(t, server, "/chat", { headers = { Cookie = "a=b" } })
+    assert.equal("seen=1", accepted.headers["set-cookie"])
+    assert.equal(204, (client:post {}))
+  end))
+
+  local mistakes = {
+    { "yes", function() return "yes" end, "upgrade" },
+    { "a protocol that was not offered", function() return true, { protocol = "v9" } end, "v9" },
+    { "an unknown field", function() return true, { protocl = "v9" } end, "protocl" },
+    { "a header with a line end", function() return true, { headers = { A = "b\r\nC: d" } } end, "A" },
+    { "an error", function() error "the store is down" end, "store is down" },
+  }
+  for _, mistake in ipairs(mistakes) do
+    it("is not decided by an upgrade that gives " .. mistake[1], case(function(t)
+      local server = served(t, case.echo, { upgrade = mistake[2] })
+      assert.equal(500, fallback.try(t, server, "/chat").status)
+      local reports = t:reports()
+      assert.equal(1, #reports)
+      assert.is_truthy(tostring(reports[1].error):find(mistake[3], 1, true), reports[1].error)
+    end))
+  end
+
+  it("is the server's own pages and those of no page", case(function(t)
+    local server = served(t, case.echo)
+    local own = "http://127.0.0.1:" .. server:port()
+    local function try(origin)
+      return fallback.try(t, server, "/chat", { headers = { Origin = origin } })
+    end
+    assert.equal(200, try(nil).status)
+    assert.equal(200, try(own).status)
+    for _, origin in ipairs { "http://evil.example", "http://127.0.0.1", "null", own .. ".evil.example" } do
+      local answer = try(origin)
+      assert.equal(403, answer.status, origin)
+      assert.is_truthy(answer.body:find("origins", 1, true))
+      assert.is_nil(answer.headers["access-control-allow-origin"])
+    end
+    local client = fallback.open(t, server, "/chat")
+    local evil = { Origin = "http://evil.example", ["Content-Type"] = client.TYPE }
+    assert.equal(403, client:post_body("1 0\ntx\n", evil).status)
+    assert.equal(403, select(2, client:try_follow(0, { headers = evil })).status)
+    assert.equal(403, fallback.ask(t, server, { method = "OPTIONS", path = "/chat?weft=open", headers = evil }).status)
+  end))
+
+  it("may be pages of other origins, which browsers are told", case(function(t)
+    local server = served(t, case.echo, { origins = { "https://a.example", "https://*.b.example" } })
+    for _, origin in ipairs { "https://a.example", "https://x.b.example" } do
+      local from = { headers = { Origin = origin } }
+      local answer, client = fallback.try(t, server, "/chat", from)
+      assert.equal(200, answer.status)
+      assert.equal(origin, answer.headers["access-control-allow-origin"])
+      assert.equal("true", answer.headers["access-control-allow-credentials"])
+      assert.equal("Origin", answer.headers.vary)
+      local stream = client:follow(0, from)
+      assert.equal(origin, stream.head.headers["access-control-allow-origin"])
+      stream:close()
+      assert.equal(origin, client:post_body("1 0\n", { Origin = origin, ["Content-Type"] = client.TYPE })
+                                 .headers["access-control-allow-origin"])
+      local asked = fallback.ask(t, server, { method = "OPTIONS", path = "/chat?weft=open", headers = {
+        Origin = origin, ["Access-Control-Request-Method"] = "POST",
+        ["Access-Control-Request-Headers"] = "content-type",
+      } })
+      assert.equal(204, asked.status)
+      assert.equal(origin, asked.headers["access-control-allow-origin"])
+      assert.is_truthy(asked.headers["access-control-allow-methods"]:find "POST")
+      assert.equal("Content-Type", asked.headers["access-control-allow-headers"])
+    end
+    assert.equal(403, fallback.try(t, server, "/chat", { headers = { Origin = "https://c.example" } }).status)
+    local any = served(t, case.echo, { origins = "*" })
+    assert.equal(200, fallback.try(t, any, "/chat", { headers = { Origin = "https://c.example" } }).status)
+  end))
+
+  it("is no more than max_sessions", case(function(t)
+    local server = served(t, function(ws) ws:receive() end, { max_sessions = 2, grace = 60 })
+    local first = fallback.open(t, server, "/chat")
+    fallback.open(t, server, "/chat")
+    local answer = fallback.try(t, server, "/chat")
+    assert.equal(503, answer.status)
+    assert.is_truthy(answer.headers["retry-after"])
+    local stream = first:follow()
+    first:post { "c" }
+    stream:records(1)
+    first.seen = 1
+    first:post {}
+    assert.equal(200, fallback.try(t, server, "/chat").status)
+  end))
+
+  it("finds a subprotocol in the server's order", case(function(t)
+    local server = served(t, function(ws)
+      ws:send(tostring(ws.protocol))
+      ws:receive()
+    end, { protocols = { "v2", "v1" } })
+    for offer, expected in pairs { ["v1,v2"] = "v2", ["v1"] = "v1", ["x,v1"] = "v1", ["x"] = "", [""] = "" } do
+      local answer, client = fallback.try(t, server, "/chat", {
+        query = "weft=open&weft.v=1&weft.protocols=" .. offer,
+      })
+      assert.equal(expected, answer.body:match '"protocol":"([^"]*)"')
+      local stream = client:follow()
+      assert.same({ expected == "" and "tnil" or "t" .. expected }, stream:records(1))
+      stream:close()
+    end
+    local chosen = served(t, case.echo, { upgrade = function() return true, { protocol = "mine" } end })
+    assert.is_truthy(fallback.try(t, chosen, "/chat", { query = "weft=open&weft.v=1&weft.protocols=mine" })
+                             .body:find('"protocol":"mine"', 1, true))
+  end))
+end)
+
+describe("the page of weft.fallback", function()
+  it("serves the client for browsers, which is kept until it changes", case(function(t)
+    local server = served(t, case.echo)
+    local answer = fallback.ask(t, server, { path = "/chat?weft.js", headers = { Origin = "https://other.example" } })
+    assert.equal(200, answer.status)
+    assert.equal("text/javascript; charset=utf-8", answer.headers["content-type"])
+    assert.is_truthy(answer.headers["cache-control"]:find "max%-age")
+    assert.is_truthy(answer.body:find("class WeftSocket", 1, true))
+    local tag = answer.headers.etag
+    assert.matches('^"%x+"$', tag)
+    local again = fallback.ask(t, server, { path = "/chat?weft.js", headers = { ["If-None-Match"] = tag } })
+    assert.same({ 304, "" }, { again.status, again.body })
+    local head = fallback.ask(t, server, { method = "HEAD", path = "/chat?room=1&weft.js" })
+    assert.equal(tag, head.headers.etag)
+    assert.equal(tostring(#answer.body), head.headers["content-length"])
+  end))
+
+  it("says what it is to others", case(function(t)
+    local server = served(t, case.echo)
+    local answer = fallback.ask(t, server, { path = "/chat" })
+    assert.equal(426, answer.status)
+    assert.equal("websocket", answer.headers.upgrade)
+    assert.equal(405, fallback.ask(t, server, { method = "PUT", path = "/chat?weft=open", body = "" }).status)
+    assert.equal(404, fallback.ask(t, server, { path = "/chat?weft=open" }).status)
+    assert.equal(404, fallback.ask(t, server, { path = "/chat?weft=<b>x</b>" }).status)
+  end))
+
+  it("repeats nothing of what it is asked", case(function(t)
+    local server = served(t, case.echo)
+    for _, path in ipairs { "/chat?weft=INJECTED", "/chat?INJECTED", "/chat?weft=INJECTED&weft.after=INJECTED" } do
+      assert.is_nil(fallback.ask(t, server, { path = path }).body:find("INJECTED", 1, true))
+    end
+  end))
+
+  it("refuses mistakes at the caller's line", case(function(t)
+    raises(function() t.weft.fallback() end, "weft.fallback", "handler", "a function or a table of events")
+    raises(function() t.weft.fallback {} end, "weft.fallback", "handler", "empty")
+    raises(function() t.weft.fallback { ["/chat"] = print } end, "weft.fallback", "/chat")
+    raises(function() t.weft.fallback(print, { gracie = 1 }) end, "weft.fallback", "gracie", "grace")
+    raises(function() t.weft.fallback(print, { grace = -1 }) end, "weft.fallback", "grace", "seconds")
+    raises(function() t.weft.fallback(print, { origins = "example.com" }) end, "weft.fallback", "origins")
+    raises(function() t.weft.fallback(print, { upgrade = true }) end, "weft.fallback", "upgrade", "a function")
+    raises(function() t.weft.fallback(print, { window = 0 }) end, "weft.fallback", "window")
+    raises(function() t.weft.fallback(print, { nodelay = true }) end, "weft.fallback", "nodelay")
+  end))
+end)
+
+describe("a server that closes", function()
+  it("ends its sessions with 1001, and waits for their handlers", case(function(t)
+    local handler, ends = watching(t)
+    local through = false
+    local _, stream, server = joined(t, function(ws)
+      handler(ws)
+      t.weft.sleep(0.05)
+      through = true
+    end)
+    assert.equal(1, server:count())
+    local closing = t:spawn(function() return server:close(5), through end)
+    assert.same({ "c1001" }, stream:records(1))
+    assert.same({ nil, "end" }, { stream:event() })
+    stream:close()
+    assert.same({ true, true, true }, { closing:join(5) })
+    assert.same({ "closed", 1001, "", "shutdown" }, ends:take(5))
+    assert.equal(0, server:count())
+  end))
+
+  it("does not wait for clients that are away", case(function(t)
+    local handler, ends = watching(t)
+    local client, stream, server = joined(t, handler, { grace = 60, ping_interval = 0.01 })
+    fallback.open(t, server, "/chat")
+    stream:close()
+    t.weft.sleep(0.05)
+    local begun = t.weft.now()
+    assert.is_true(server:close(10))
+    assert.is_true(t.weft.now() - begun < patience(4))
+    assert.same({ "closed", 1001, "", "shutdown" }, ends:take(5))
+    assert.is_truthy(client)
+  end))
+
+  it("waits for handlers that are events", case(function(t)
+    local through = false
+    local _, stream, server = joined(t, {
+      open = function(ws) ws:send "hello" end,
+      close = function()
+        t.weft.sleep(0.05)
+        through = true
+      end,
+    })
+    stream:records(1)
+    local closing = t:spawn(function() return server:close(5), through end)
+    assert.same({ "c1001" }, stream:records(1))
+    stream:close()
+    assert.same({ true, true, true }, { closing:join(5) })
+  end))
+
+  it("cancels handlers that take longer than it may", case(function(t)
+    local ending
+    local _, stream, server = joined(t, function(ws)
+      ws:receive()
+      ending = { t.weft.sleep(60) }
+    end)
+    local closing = t:spawn(function() return server:close(0.05) end)
+    assert.same({ "c1001" }, stream:records(1))
+    assert.is_true((closing:join(5)))
+    assert.same({ nil, "cancelled" }, ending)
+  end))
+
+  it("may be closed by a handler, for which it does not wait", case(function(t)
+    local said, others, server = nil, 0, nil
+    local client, stream
+    client, stream, server = joined(t, function(ws)
+      if ws:receive() then
+        said = { server:close(5) }
+      else
+        others = others + 1
+      end
+    end)
+    local other = fallback.open(t, server, "/chat"):follow()
+    client:post { "tclose" }
+    for _, one in ipairs { stream, other } do
+      assert.same({ "c1001" }, one:records(1))
+      assert.same({ nil, "end" }, { one:event() })
+      one:close()
+    end
+    t:wait_until(function() return said end)
+    assert.same({ true }, said)
+    assert.equal(1, others)
+  end))
+
+  it("at once drops them", case(function(t)
+    local handler, ends = watching(t)
+    local _, stream, server = joined(t, handler)
+    server:close(0)
+    assert.equal("cancelled", ends:take(5)[1])
+    assert.is_nil((stream:event()))
+    stream:close()
+  end))
+end)
