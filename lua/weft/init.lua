@@ -247,8 +247,7 @@ local function new()
   ---@return weft.Page
   function weft.fallback(handler, options)
     core.check(loop, "weft.fallback")
-    local page = fallback.new(loop, handler, options, 2)
-    return page -- no tail call: the level counts this frame
+    return (fallback.new(loop, handler, options, 2))
   end
 
   --- Makes a room: a message sent to it goes to all its members. One whose
