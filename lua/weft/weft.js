@@ -149,6 +149,7 @@
         this.link.opened(socket.protocol, socket.extensions);
       };
       socket.onmessage = (event) => this.link.arrived(event.data);
+      socket.onerror = () => {}; // what is wrong, the close says
       socket.onclose = (event) => {
         if (!opened) this.giveUp();
         else this.link.ended(event.code, event.reason, event.wasClean);
@@ -203,6 +204,7 @@
       this.bufferedAmount = 0;
       this.posting = false;
       this.polling = false;
+      this.answered = false;   // the stream, when it was last asked for
       this.down = this.up = null; // what aborts the two requests
       this.hide = (event) => this.leave(event);
       this.open();
@@ -270,31 +272,34 @@
     // -- down
 
     // One stream after the other. Comes back at once from one that did its work,
-    // else after a growing delay, and gives up when that was too long.
+    // else after a growing delay, and gives up when there was none for too long.
     async follow() {
       let broken = 0;
       let delay = 0;
       while (!this.over) {
         const begun = Date.now();
         const before = this.seen;
-        let answered = false;
+        const polling = this.polling;
+        this.answered = false;
         try {
-          answered = await this.stream();
+          await this.stream();
         } catch (error) { // out of reach, or cut off, and what is being posted may be as well
           if (this.up) this.up.abort();
         }
-        if (this.seen > before || (answered && (this.polling || Date.now() - begun > 2000))) {
-          broken = delay = 0;
+        if (this.answered) broken = 0;
+        const worked = this.answered && (polling || Date.now() - begun > 2000);
+        if (worked || this.seen > before || this.polling !== polling) {
+          delay = 0;
           continue;
         }
-        broken = answered ? 0 : broken || begun;
-        if (broken && Date.now() - broken > this.grace + 1000) return this.lose();
+        if (!this.answered) broken = broken || Date.now();
+        if (broken && Date.now() - broken > this.grace) return this.lose();
         delay = Math.min(delay * 2 || 200, 3000);
         await sleep(delay * (0.5 + Math.random() / 2));
       }
     }
 
-    // Reads one stream to its end; whether the server had answered.
+    // Reads one stream to its end.
     async stream() {
       const abort = this.down = new AbortController();
       let timer;
@@ -313,9 +318,9 @@
           this.url + '&weft.after=' + this.seen + (this.polling ? '&weft.poll' : ''),
           { signal: abort.signal, headers: { Accept: 'text/event-stream' } });
         if (OVER.indexOf(response.status) >= 0) this.lose();
-        if (!response.ok) return false;
+        if (!response.ok) return;
+        this.answered = true;
         await this.read(response.body.getReader(), () => within(silence));
-        return true;
       } finally {
         clearTimeout(timer);
         abort.abort();
@@ -335,13 +340,15 @@
         text = lines.pop();
         for (const line of lines) {
           if (line.startsWith('id: ')) id = Number(line.slice(4));
-          else if (line.startsWith('data: ')) this.take(id, line.slice(6));
+          else if (line.startsWith('data: ')) await this.take(id, line.slice(6));
           if (this.over) return;
         }
       }
     }
 
-    take(id, record) {
+    // Each event on its own: who waits for one message, then sets a handler for
+    // what comes next, does so before it comes.
+    async take(id, record) {
       if (id <= this.seen) return;
       if (id !== this.seen + 1) throw new Error('an event is missing');
       this.seen = id;
@@ -349,6 +356,7 @@
       if (record[0] === 'c') {
         const code = Number(record.slice(1, 5));
         this.acknowledge();
+        await sleep(0);
         this.end(code, unescape(record.slice(6)), code !== 1006);
         return;
       }
@@ -380,10 +388,15 @@
       this.posting = true;
       await null; // what is sent in one go goes in one
       while (!this.over) {
-        await this.prepare();
+        try {
+          await this.prepare();
+        } catch (error) { // a Blob that cannot be read
+          this.lose();
+        }
         const due = this.unsaid > this.window / 4 && this.told < this.seen;
-        if (this.over || (this.lines.length === 0 && !due)) break;
-        await this.deliver();
+        if (this.over) break;
+        if (this.lines.length > 0 || due) await this.deliver();
+        else if (this.entries.length === 0) break; // else some came while it was preparing
       }
       this.posting = false;
     }
@@ -450,7 +463,7 @@
         }
         if (status >= 200 && status < 300) return true;
         broken = broken || Date.now();
-        if (OVER.indexOf(status) >= 0 || Date.now() - broken > this.grace + 1000) {
+        if (OVER.indexOf(status) >= 0 || Date.now() - broken > this.grace) {
           this.lose();
           return false;
         }
