@@ -1,5 +1,6 @@
 /*
- * Connecting, and pairs.  Options and URLs are Lua's to understand.
+ * Connecting, pairs, and handlers of these.  Options and URLs are Lua's to
+ * understand.
  */
 #include <errno.h>
 #include <math.h>
@@ -242,12 +243,48 @@ core_pair(lua_State *L)
     return 2;
 }
 
+/* Spawns the function with ws, both on L, as the handler of ws. */
+static int
+spawn_handler(lua_State *L)
+{
+    struct weft_ws *ws = lua_touserdata(L, 1);
+    struct weft_task *t;
+
+    lua_pushvalue(L, 1);
+    t = weft_task_spawn(L, ws->instance, 1);
+    t->handles = ws;
+    ws->handler = t;
+    return 0;
+}
+
+/* core.handle(ws, fn) */
+static int
+core_handle(lua_State *L)
+{
+    struct weft_ws *ws = weft_check_ws(L, 1, "handle");
+
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    luaL_argcheck(L, ws->handler == NULL && !ws->has_events, 1,
+                  "has a handler");
+    lua_settop(L, 2);
+    weft_ws_hold(L, ws, 1, WEFT_HOLD_HANDLER);
+    lua_pushcfunction(L, spawn_handler);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) { /* memory is out */
+        weft_ws_unhold(L, ws, WEFT_HOLD_HANDLER);
+        return lua_error(L);
+    }
+    return 0;
+}
+
 void
 weft_client_register(lua_State *L)
 {
     static const luaL_Reg functions[] = { { "connect", core_connect },
                                           { "wait_open", core_wait_open },
                                           { "pair", core_pair },
+                                          { "handle", core_handle },
                                           { NULL, NULL } };
 
     luaL_setfuncs(L, functions, 0);

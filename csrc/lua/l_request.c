@@ -314,41 +314,6 @@ core_set_events(lua_State *L)
     return 0;
 }
 
-/* Spawns the function with ws, both on L, as the handler of ws. */
-static int
-spawn_handler(lua_State *L)
-{
-    struct weft_ws *ws = lua_touserdata(L, 1);
-    struct weft_task *t;
-
-    lua_pushvalue(L, 1);
-    t = weft_task_spawn(L, ws->instance, 1);
-    t->handles = ws;
-    ws->handler = t;
-    return 0;
-}
-
-/* core.handle(ws, fn) */
-static int
-core_handle(lua_State *L)
-{
-    struct weft_ws *ws = asked(L, "handle");
-
-    luaL_checktype(L, 2, LUA_TFUNCTION);
-    luaL_argcheck(L, ws->handler == NULL && !ws->has_events, 1,
-                  "has a handler");
-    lua_settop(L, 2);
-    weft_ws_hold(L, ws, 1, WEFT_HOLD_HANDLER);
-    lua_pushcfunction(L, spawn_handler);
-    lua_pushvalue(L, 1);
-    lua_pushvalue(L, 2);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK) { /* memory is out */
-        weft_ws_unhold(L, ws, WEFT_HOLD_HANDLER);
-        return lua_error(L);
-    }
-    return 0;
-}
-
 /* core.set_field(ws, name, value) */
 static int
 core_set_field(lua_State *L)
@@ -417,7 +382,6 @@ weft_request_register(lua_State *L)
         { "write", core_write },
         { "end_response", core_end_response },
         { "set_events", core_set_events },
-        { "handle", core_handle },
         { "set_field", core_set_field },
         { "cancel_handler", core_cancel_handler },
         { "is_own_handler", core_is_own_handler },

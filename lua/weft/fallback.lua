@@ -119,14 +119,18 @@ end
 
 -- Opening -----------------------------------------------------------------------
 
--- The subprotocols that a client offers: "weft.protocols=a,b", as a list and a set.
+-- The subprotocols that a client offers: "weft.protocols=a,b", as a set. Who looks
+-- for them finds them where a WebSocket has them.
 local function offered(request)
-  local list = {}
+  local list, set = {}, {}
   for protocol in (request.query["weft.protocols"] or ""):gmatch("[^,]+") do
-    list[#list + 1] = protocol
-    list[protocol] = true
+    if check.token(protocol) then
+      list[#list + 1] = protocol
+      set[protocol] = true
+    end
   end
-  return list
+  request.headers["sec-websocket-protocol"] = list[1] and table.concat(list, ", ")
+  return set
 end
 
 local function choose(service, offer)
@@ -206,7 +210,7 @@ local function open(service, request, origin)
   return 200, with(common(origin), with(with({}, headers), { ["Content-Type"] = "application/json" })),
     ('{"weft":1,"id":"%s","protocol":"%s","ping":%.14g,"grace":%.14g,"window":%d}\n')
     :format(opened.id, protocol or "", math.min(service.ping_interval, 86400),
-            math.min(service.grace, 86400), service.window)
+            math.min(service.grace, 86400), math.min(service.window, 2^53))
 end
 
 -- A session ----------------------------------------------------------------------

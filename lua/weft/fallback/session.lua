@@ -9,6 +9,7 @@
 --- `grace` seconds, the client is taken for lost.
 
 local core = require "weft.core"
+local incoming = require "weft.fallback.incoming"
 local records = require "weft.fallback.records"
 
 -- What an event weighs besides its text, in the window.
@@ -324,42 +325,6 @@ end
 
 -- Up ------------------------------------------------------------------------
 
--- Hands on a piece of a message, perhaps the last: whether it fits to those
--- before it.
-local function take_piece(self, record, last)
-  local writer = self.writer
-  if not writer then
-    writer = { kind = record.kind, pieces = self.client:writer(record.kind) }
-    if not writer.pieces then
-      return true -- it is closed; nobody wants it
-    end
-    self.writer = writer
-  end
-  if writer.kind ~= record.kind then
-    return false
-  end
-  if writer.pieces:write(record.data) and last then
-    writer.pieces:close()
-    self.writer = nil
-  end
-  return true
-end
-
-local function take(self, record)
-  if record.what == "close" then
-    if record.code then
-      self.client:close(record.code, record.reason, 0)
-    else
-      self.client:close(nil, nil, 0)
-    end
-  elseif record.what == "piece" or self.writer then
-    return take_piece(self, record, record.what == "message")
-  else
-    self.client:send(record.data, record.kind)
-  end
-  return true
-end
-
 --- Hands records on to the handler's end, which may take its time; those that
 --- it had before are left out. True; or false and what it expects when some are
 --- missing; or nil when they make no sense, and the session is over.
@@ -376,7 +341,7 @@ function Session:receive(first, list)
     return false, self.received + 1
   end
   for i = self.received - first + 2, #list do
-    if not take(self, list[i]) then
+    if not incoming.take(self, list[i]) then
       self:finish()
       return nil
     end

@@ -185,13 +185,6 @@ function core.respond_file(ws, status, headers, file) end
 ---@param ws userdata
 ---@param events table
 function core.set_events(ws, events) end
---- Runs fn(ws) in the next turn as the handler of an end of a pair, by the
---- rules of a server's connection: when it returns the connection closes with
---- 1000 (not when it has set events), when it raises with 1011, and the error is
---- reported.
----@param ws userdata
----@param fn fun(ws: userdata)
-function core.handle(ws, fn) end
 --- The next message of a connection that calls events, for a running
 --- events.messages: nil when there is none in this turn.
 ---@param ws userdata
@@ -238,6 +231,13 @@ function core.wait_open(ws) end
 --- Two open connections without a socket: client, server.  Specs as for
 --- connect, and { protocols = list, config = config } for the server.
 function core.pair(loop, client_spec, server_spec) end
+--- Runs fn(ws) in the next turn as the handler of an end of a pair, by the
+--- rules of a server's connection: when it returns the connection closes with
+--- 1000 (not when it has set events), when it raises with 1011, and the error is
+--- reported.
+---@param ws userdata
+---@param fn fun(ws: userdata)
+function core.handle(ws, fn) end
 
 --- on_full is "close" or "drop".
 ---@param loop weft.Loop
