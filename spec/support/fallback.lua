@@ -207,4 +207,32 @@ function Client:post(list, first)
   return answer.status, answer.body
 end
 
+--- A server with a handler at /chat, by WebSocket and without.
+function fallback.served(t, handler, options, more)
+  local all = {
+    websocket = { ["/chat"] = handler },
+    http = { ["/chat"] = t.weft.fallback(handler, options) },
+  }
+  for name, value in pairs(more or {}) do
+    all[name] = value
+  end
+  return t:server(all)
+end
+
+--- The same, and a client with its first stream.
+function fallback.joined(t, handler, options, more)
+  local server = fallback.served(t, handler, options, more)
+  local client = fallback.open(t, server, "/chat")
+  return client, client:follow(), server
+end
+
+--- A handler that waits for the end, and a queue that gets how it came.
+function fallback.watching(t)
+  local ends = t.weft.queue()
+  return function(ws)
+    local _, word, code, reason = ws:receive()
+    ends:put { word, code, reason, ws.close_cause }
+  end, ends
+end
+
 return fallback
