@@ -276,7 +276,7 @@ describe("the command line", function()
     for _, arguments in ipairs {
       {}, { "ecoh" }, { "echo", "--prot", "0" }, { "echo", "--port" }, { "echo", "--port", "http" },
       { "echo", "extra" }, { "connect" }, { "connect", "--nope", "ws://x/" }, { "connect", "-H", "no colon", "ws://x/" },
-      { "serve", "." }, { "echo", "--workers", "0" }, { "echo", "--unix", "/tmp/x", "--port", "0" },
+      { "serve" }, { "serve", ".", "--room" }, { "echo", "--workers", "0" }, { "echo", "--unix", "/tmp/x", "--port", "0" },
       { "echo", "--tls-self-signed", "--cert", "x" }, { "echo", "--tls-self-signed", "--key", "x" },
       { "echo", "--sliding" }, { "echo", "--compression=9" }, { "connect", "--no-compression=yes", "ws://x/" },
       { "echo", "--key", "x" }, { "echo", "--cert" }, { "echo", "--tls-self-signed=yes" },
@@ -293,15 +293,11 @@ describe("the command line", function()
     } do
       local output, errors, status = run(t, table.unpack(arguments))
       assert.equal("", output)
-      local name = (arguments[1] == "echo" or arguments[1] == "connect") and "weft " .. arguments[1] or "weft"
+      local name = ({ echo = true, connect = true, serve = true })[arguments[1]] and "weft " .. arguments[1] or "weft"
       assert.matches("^" .. name .. ": [^\n]+ %(see " .. name .. " %-%-help%)\n$", errors)
       assert.is_nil(errors:find("stack traceback", 1, true), errors)
       assert.is_nil(errors:find("secret", 1, true), errors)
       assert.equal(2, status, errors)
     end
-  end, 25))
-
-  it("says of what comes later that it is not supported yet", case(function(t)
-    assert.is_truthy((select(2, run(t, "serve", "."))):find("not supported yet", 1, true))
   end, 25))
 end)

@@ -1,5 +1,4 @@
---- What commands have in common: those that connect, and those that serve.
---- Internal.
+--- What the commands that connect have in common.  Internal.
 
 local terminal = require "weft.cli.terminal"
 
@@ -35,27 +34,11 @@ function common.connect(weft, url, request)
   return nil, mistake
 end
 
---- weft.serve, until a signal comes; prints the URL once, when signals are seen
---- to.  True; or nil and why it does not serve.
----@param weft weft
----@param options table of weft.serve, but for on_worker
----@return true|nil, string?
-function common.serve(weft, options)
-  function options.on_worker(n, server, restarts)
-    if n == 1 and restarts == 0 then
-      io.stdout:write("listening on ", server:url(), "\n")
-      io.stdout:flush()
-    end
-  end
-  local ok, err = pcall(weft.serve, options)
-  if ok then
-    return true
-  end
-  local message = tostring(err):match("^weft%.serve: (.*)$")
-  if not message then
-    error(err, 0)
-  end
-  return nil, message
+--- For an option's value: a text that is not empty, or nil.
+---@param value string
+---@return string|nil
+function common.text(value)
+  return value ~= "" and value or nil
 end
 
 --- From a text to a whole number within bounds, or nil.
@@ -68,13 +51,5 @@ function common.whole(low, high)
     return number and number >= low and number <= high and number or nil
   end
 end
-
---- The option of the commands that serve, and what --help says of it.
-common.workers = {
-  key = "workers", value = common.whole(1, 1024), expected = "a number from 1 to 1024",
-}
-common.workers_usage = [[
-  --workers N          processes that share the port (1)
-]]
 
 return common

@@ -6,6 +6,7 @@ local usage = [[
 usage: weft COMMAND [OPTION]...
 
   weft echo             an echo server
+  weft serve DIR        the files of a directory, and a room of WebSockets
   weft connect URL      lines of stdin out, messages in; a prompt at a terminal
   weft bench URL        load an echo server: messages a second, latency
   weft COMMAND --help   the options of a command
@@ -15,10 +16,10 @@ usage: weft COMMAND [OPTION]...
 
 local commands = {
   echo = "weft.cli.echo",
+  serve = "weft.cli.serve",
   connect = "weft.cli.connect",
   bench = "weft.cli.bench",
 }
-local later = { serve = true }
 
 -- What is wrong with a command line: on stderr, exit status 2.
 local function misuse(name, message)
@@ -90,8 +91,6 @@ return function(arguments)
     return 0
   elseif not name then
     return misuse("weft", "expected a command")
-  elseif later[name] then
-    return misuse("weft", "the command " .. name .. " is not supported yet")
   elseif not commands[name] then
     return misuse("weft", "unknown command " .. name)
   end
