@@ -205,7 +205,8 @@ struct weft_link {
     bool clean;       /* close frames went both ways */
     bool met;         /* a server's client: it speaks TLS, it seems */
     bool proxied;     /* it goes, or went, through a proxy */
-    bool inbox_ended; /* the other end of a pair sends no more */
+    bool inbox_ended; /* the other end of a pair sends no more; or the peer of
+                         one that lingers, which still gets what is queued */
     bool ending_sent; /* all output behind which it ends is sent */
     struct weft_deflate_agreed agreed; /* compression; all zero: none */
     uint16_t close_code;   /* the peer's close frame, or 1006 */
@@ -423,6 +424,13 @@ weft_link_backlog(struct weft_link *k)
  */
 void weft_link_close(struct weft_link *k, unsigned code,
                      struct weft_span reason, enum weft_cause cause);
+
+/*
+ * A server's, which accepts nothing any more: 1001 while it is open.  Dropped
+ * while no request is there, behind answers that are still queued; one that is
+ * being answered ends behind its answer.
+ */
+void weft_link_shut_down(struct weft_link *k);
 
 /* Drops the connection now; `message` may be NULL. */
 void weft_link_abort(struct weft_link *k, enum weft_cause cause,

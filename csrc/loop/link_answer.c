@@ -16,6 +16,7 @@ enum { FILE_STEP = 64 * 1024 }; /* bytes of a file in the queue at a time */
 void
 weft_link_end_with_answer(struct weft_link *k)
 {
+    weft_link_blame(k, WEFT_CAUSE_LOCAL, NULL);
     k->state = WEFT_LINK_LINGER;
     k->flow->ending = k->loop->now = weft_now();
     k->reading_over = true;
@@ -25,10 +26,31 @@ weft_link_end_with_answer(struct weft_link *k)
     weft_link_retime(k);
 }
 
+void
+weft_link_shut_down(struct weft_link *k)
+{
+    if (k->state == WEFT_LINK_OPEN) {
+        weft_link_close(k, 1001, (struct weft_span){ "", 0 },
+                        WEFT_CAUSE_SHUTDOWN);
+    } else if (k->state == WEFT_LINK_HANDSHAKE && weft_link_queued(k) > 0) {
+        weft_link_blame(k, WEFT_CAUSE_SHUTDOWN, NULL);
+        weft_link_end_with_answer(k);
+    } else if (k->state < WEFT_LINK_ASKED) {
+        weft_link_abort(k, WEFT_CAUSE_SHUTDOWN, NULL);
+    }
+}
+
 static bool
 is_accepting(const struct weft_listener *s)
 {
     return s != NULL && s->watch.fd >= 0;
+}
+
+static bool
+wishes(const struct weft_opening *o, const char *what)
+{
+    return weft_http_has_token(&o->head, weft_opening_head(o).data,
+                               "connection", what);
 }
 
 /* Whether another request may come behind this one (RFC 9112, 9.3).  A body
@@ -37,18 +59,28 @@ static bool
 may_keep(const struct weft_link *k, struct weft_span headers)
 {
     const struct weft_opening *o = k->flow->opening;
-    const char *bytes = weft_opening_head(o).data;
-    const char *wish = o->head.minor == 0 ? "keep-alive" : "close";
-    bool wished = weft_http_has_token(&o->head, bytes, "connection", wish);
 
     return o->kind == WEFT_REQUEST_HTTP && k->flow->answer.body_read
            && is_accepting(k->listener)
            && !weft_http_lines_name(headers, "connection")
-           && wished == (o->head.minor == 0);
+           && !wishes(o, "close")
+           && (o->head.minor != 0 || wishes(o, "keep-alive"));
 }
 
-/* Whatever of it is queued: the connection goes on when the response is whole
- * and nobody looks at the request any more. */
+/* Those that came at once are answered at once.  To wait for one that has not
+ * come begins when the client has the answer: it is no idle one before. */
+static bool
+is_next_due(const struct weft_link *k)
+{
+    size_t queued = weft_link_queued(k);
+
+    return queued == 0
+           || (queued <= k->config->send_buffer
+               && weft_opening_rest(k->flow->opening).len > 0);
+}
+
+/* The connection goes on when the response is whole and nobody looks at the
+ * request any more. */
 void
 weft_link_advance(struct weft_link *k)
 {
@@ -58,7 +90,7 @@ weft_link_advance(struct weft_link *k)
         return;
     if (!a->keeps || !is_accepting(k->listener))
         weft_link_end_with_answer(k);
-    else if (a->released && weft_link_queued(k) <= k->config->send_buffer)
+    else if (a->released && is_next_due(k))
         weft_link_next_request(k);
 }
 
@@ -140,7 +172,6 @@ begin(struct weft_link *k, unsigned status, struct weft_span headers,
     a->bodiless = k->head_only || weft_http_never_has_body(status);
     a->chunked = r.framing == WEFT_FRAMED_CHUNKS && !a->bodiless;
     a->left = length;
-    weft_link_blame(k, WEFT_CAUSE_LOCAL, NULL);
     return WEFT_OK;
 }
 
@@ -151,7 +182,6 @@ take_back(struct weft_link *k, size_t before)
     struct weft_outq *out = &k->flow->session.out;
 
     weft_outq_take_back(out, weft_buf_len(&out->bytes) - before);
-    k->cause = WEFT_CAUSE_NONE;
 }
 
 static void
@@ -342,7 +372,7 @@ weft_link_respond_file(struct weft_link *k, unsigned status,
     enum weft_status rc = weft_link_begin_answer(k, status, headers, length);
     struct weft_answer *a = &k->flow->answer;
 
-    if (rc != WEFT_OK || a->bodiless) {
+    if (rc != WEFT_OK || a->bodiless || k->state != WEFT_LINK_ANSWERING) {
         weft_sock_close(&fd);
         return rc != WEFT_OK ? rc : weft_link_end_answer(k);
     }

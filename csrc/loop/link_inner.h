@@ -150,6 +150,10 @@ weft_link_is_reading(const struct weft_link *k)
 /* The peer's side of the stream is over, or broken: n is what receiving gave. */
 void weft_link_input_ended(struct weft_link *k, long n);
 
+/* The peer of a link that lingers sends no more, but may still want what is
+ * queued: it ends behind that. */
+void weft_link_hears_no_more(struct weft_link *k);
+
 /* link_large.c */
 /* Receives into the message that is being collected; false: not this way. */
 bool weft_link_read_large(struct weft_link *k);

@@ -81,6 +81,13 @@ read_later(struct weft_link *k)
         weft_pair_watch(k);
 }
 
+void
+weft_link_hears_no_more(struct weft_link *k)
+{
+    k->inbox_ended = true;
+    weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
+}
+
 static void
 discard(struct weft_link *k)
 {
@@ -96,6 +103,10 @@ discard(struct weft_link *k)
     n = weft_link_receive(k, k->loop->arena + k->loop->arena_used, len);
     if (n == -EAGAIN)
         return;
+    if (n == 0 && weft_link_queued(k) > 0) {
+        weft_link_hears_no_more(k);
+        return;
+    }
     if (n <= 0) {
         weft_link_input_ended(k, n);
         return;

@@ -167,6 +167,12 @@ weft_link_head_ended(struct weft_link *k, long n)
                        : cause == WEFT_CAUSE_TLS ? weft_tls_why(k->tls)
                                                  : strerror((int)-n);
 
+    if (n == 0 && k->role == WEFT_SERVER && weft_link_queued(k) > 0) {
+        weft_link_blame(k, cause, what); /* answers, which it may still want */
+        weft_link_end_with_answer(k);
+        weft_link_hears_no_more(k);
+        return;
+    }
     if (cause == WEFT_CAUSE_TLS && k->role == WEFT_CLIENT) {
         weft_link_fail_reaching(k, "tls", cause, what);
         return;

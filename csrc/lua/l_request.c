@@ -102,8 +102,11 @@ check_memory(lua_State *L, enum weft_status rc)
 int
 weft_ws_push_body(lua_State *L, const struct weft_ws *ws)
 {
-    struct weft_span body = weft_link_body(&ws->link);
+    struct weft_span body;
 
+    if (ws->link.state != WEFT_LINK_ASKED) /* it has ended meanwhile */
+        return weft_push_closed(L, &ws->link);
+    body = weft_link_body(&ws->link);
     lua_pushlstring(L, body.data, body.len);
     return 1;
 }
@@ -352,13 +355,8 @@ static int
 core_shutdown(lua_State *L)
 {
     struct weft_ws *ws = asked(L, "shutdown");
-    struct weft_link *k = &ws->link;
 
-    if (k->state < WEFT_LINK_ASKED)
-        weft_link_abort(k, WEFT_CAUSE_SHUTDOWN, NULL);
-    else if (k->state == WEFT_LINK_OPEN)
-        weft_link_close(k, 1001, (struct weft_span){ "", 0 },
-                        WEFT_CAUSE_SHUTDOWN);
+    weft_link_shut_down(&ws->link);
     weft_ws_update_holds(L, ws, 1);
     return 0;
 }

@@ -432,6 +432,7 @@ void weft_server_note_late(struct weft_server *s, struct weft_ws *ws,
 /* One of a server's connections is gone. */
 void weft_server_check_empty(struct weft_server *s);
 int weft_ws_push_close_outcome(lua_State *L, struct weft_wait *w);
+/* The request's body, or nil, "closed" and so on. */
 int weft_ws_push_body(lua_State *L, const struct weft_ws *ws);
 int weft_ws_push_open_cancelled(lua_State *L);
 /* A client's handshake was refused: true when it is connecting anew. */
