@@ -78,7 +78,8 @@ core_head(lua_State *L)
     struct weft_span bytes = weft_link_kept(k, response ? WEFT_KEPT_RESPONSE
                                                         : WEFT_KEPT_REQUEST);
 
-    if (k->flow->opening != NULL && !response && k->role == WEFT_SERVER) {
+    if (k->flow->opening != NULL && !response && k->role == WEFT_SERVER
+        && k->flow->opening->head.length > 0) { /* it is whole */
         weft_push_head(L, &k->flow->opening->head,
                        weft_opening_head(k->flow->opening).data);
         return 1;

@@ -70,6 +70,17 @@ weft_ws_update_holds(lua_State *L, struct weft_ws *ws, int index)
 
 /* ---- the handler of a server's connection */
 
+/* ws.request, if somebody has read it, was the one before; ws is on the top. */
+static void
+forget_request(lua_State *L)
+{
+    if (lua_getiuservalue(L, -1, 1) == LUA_TTABLE) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, "request");
+    }
+    lua_pop(L, 1);
+}
+
 /* A request is there: the server's Lua function takes over, as a task. */
 static void
 start_handler(lua_State *L, struct weft_ws *ws)
@@ -81,6 +92,7 @@ start_handler(lua_State *L, struct weft_ws *ws)
         return;
     ws->asked = true;
     weft_push_anchored(L, I, ws); /* kept on the stack while it is served */
+    forget_request(L);
     lua_getiuservalue(L, -1, 2);  /* the server */
     lua_getiuservalue(L, -1, 1);  /* its handler */
     lua_remove(L, -2);

@@ -54,6 +54,7 @@ local function answer(plan, ws)
     return
   end
   local request = requests.new(core.head(ws, "request"), ws, plan)
+  local _ <close> = requests.answering(request)
   local page = find_page(plan, ws, request)
   if not page then
     return

@@ -47,8 +47,15 @@ local of_connection = { remote_address = true, remote_port = true, tls = true }
 local metatable = {
   __name = "weft.Request",
   __index = function(request, name)
-    local connection = of_connection[name] and requests.connection(request)
-    return connection and connection[name] or Request[name]
+    local known = of_connection[name] and about[request]
+    return known and known.connection and known.connection[name] or Request[name]
+  end,
+}
+
+-- Behind the answer, the connection may be another request's.
+local answering = {
+  __close = function(known)
+    known.answered = true
   end,
 }
 
@@ -87,12 +94,19 @@ function requests.new(head, ws, plan)
   return request
 end
 
---- The connection whose request it is, or nil.
+--- What to close when a plain request's handler ends, however it does.
+---@param request weft.Request
+---@return table
+function requests.answering(request)
+  return setmetatable(about[request], answering)
+end
+
+--- The connection whose request it is, while it is being answered, or nil.
 ---@param request weft.Request
 ---@return weft.Connection|nil
 function requests.connection(request)
   local known = about[request]
-  return known and known.connection
+  return known and not known.answered and known.connection or nil
 end
 
 --- The plan of the server that got it, or nil.
