@@ -10,5 +10,5 @@ local command = require "support.command"
 ---@return integer status
 return function(weft, arguments)
   local words = { "-s", "--max-time", "10", "--noproxy", "*", table.unpack(arguments) }
-  return command.start(weft, words, { program = { "curl" } }):wait()
+  return command.start(weft, words, { program = { "curl" }, environment = { "-u", "LD_PRELOAD" } }):wait()
 end
