@@ -48,7 +48,9 @@ end
 
 -- The lines of one header; a list of values makes a line each.
 local function lines_of(name, given)
-  if not check.token(name) then
+  if type(given) == "string" and check.token(name) and check.field_value(given) then
+    return name .. ": " .. given .. "\r\n" -- as nearly all are
+  elseif not check.token(name) then
     return nil, "the name of a header must be " .. select(2, check.token(name))
                 .. ", got " .. check.show(name)
   end

@@ -33,19 +33,28 @@ local function check_status(who, status)
   end
 end
 
+local function is_length(name)
+  return type(name) == "string" and #name == 14 and name:lower() == "content-length"
+end
+
 -- What the headers say of the length, and the others as a table.
 local function take_length(who, headers)
-  local rest, length = {}, nil
+  local told, length
   for name, value in pairs(headers) do
-    if type(name) == "string" and name:lower() == "content-length" then
-      length = math.tointeger(tonumber(value))
+    if is_length(name) then
+      told, length = true, math.tointeger(tonumber(value))
       if not length or length < 0 then
         error(who .. ": header 'Content-Length': expected a whole number, got "
               .. check.show(value), 0)
       end
-    else
-      rest[name] = value
     end
+  end
+  if not told then
+    return nil, headers
+  end
+  local rest = {}
+  for name, value in pairs(headers) do
+    rest[name] = not is_length(name) and value or nil
   end
   return length, rest
 end
