@@ -293,6 +293,8 @@ weft_link_close(struct weft_link *k, unsigned code, struct weft_span reason,
     }
     weft_room_leave_all(k);
     k->flow->ending = k->loop->now;
+    if (k->role == WEFT_EVENTS) /* nobody answers */
+        k->state = WEFT_LINK_LINGER;
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
     weft_link_holds_input(k); /* the peer's answer may stand in it */
     weft_link_mark_dirty(k);

@@ -10,6 +10,9 @@
  * with TUNNEL (through a proxy) and SECURING (the TLS handshake) in front of
  * HANDSHAKE where they are needed.
  *
+ * A server's may become an event stream, see weft_link_begin_events(): its role
+ * is WEFT_EVENTS then, and sending, rooms and deadlines are as for the others.
+ *
  * A link is embedded in the caller's struct; all zero is inert.  Whenever there
  * is something for the caller, the link's `work` is named by weft_loop_next(),
  * and the caller looks at what it waits for: state, messages, backlog, pings.
@@ -209,7 +212,8 @@ struct weft_link {
                          one that lingers, which still gets what is queued */
     bool ending_sent; /* all output behind which it ends is sent */
     struct weft_deflate_agreed agreed; /* compression; all zero: none */
-    uint16_t close_code;   /* the peer's close frame, or 1006 */
+    uint16_t close_code;   /* the peer's close frame, or 1006; an event
+                              stream's is 1005 after an orderly end */
     int32_t latency;       /* the keepalive's last round trip in microseconds,
                               or below zero */
     char *close_message;    /* heap, or NULL */
@@ -223,7 +227,8 @@ struct weft_link {
         };
         struct { /* once it is open */
             int64_t last_message; /* either way */
-            int64_t pinged;       /* the keepalive's unanswered ping, or 0 */
+            int64_t pinged;       /* the keepalive's unanswered ping, or 0;
+                                     an event stream's last comment */
         };
     };
     int64_t life;         /* a byte came, or output made progress */
@@ -324,6 +329,20 @@ enum weft_status weft_link_respond_file(struct weft_link *k, unsigned status,
 /* Nobody looks at the request any more: its connection may go on.  An answer
  * that is not finished breaks off. */
 void weft_link_release(struct weft_link *k);
+
+/*
+ * Answers a request with an event stream, `headers` in its head; `retry` is
+ * what the client waits before it comes again, in milliseconds, and left out
+ * below 0.  The link is open: what is sent goes as events (see
+ * weft_session_speak_events()), nothing is received, and it must be neither
+ * written to in pieces nor pinged.  As a keepalive it sends comments.  When the
+ * client goes, that is the end of it (WEFT_CAUSE_PEER); to close it sends what
+ * is queued and ends the connection, without a code.  A HEAD request gets the
+ * head alone, and the link closes.
+ */
+enum weft_status weft_link_begin_events(struct weft_link *k,
+                                        struct weft_span headers,
+                                        int64_t retry);
 
 /*
  * The next message (or chunk, while streaming): WEFT_EVENT, and `event` is it,

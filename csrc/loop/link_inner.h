@@ -11,6 +11,7 @@
  *   link_tls.c   TLS on the way        link_reach.c what comes before the
  *   dial.c       names, TCP connect                 request: proxy, TLS
  *   dial_words.c what a dial says    link_rest.c  what idle ones do without
+ *   link_events.c event streams
  */
 #ifndef WEFT_LOOP_LINK_INNER_H
 #define WEFT_LOOP_LINK_INNER_H
@@ -167,6 +168,12 @@ void weft_link_settle(struct weft_link *k);
 bool weft_link_holds_input(struct weft_link *k);
 /* How much more may be read ahead, or WEFT_SLICE when somebody waits. */
 size_t weft_link_read_limit(const struct weft_link *k);
+
+/* link_events.c */
+/* A comment, so that nobody on the way takes it for dead. */
+void weft_link_keep_events(struct weft_link *k);
+/* The client of an event stream has closed its side: that is the end. */
+void weft_link_client_went(struct weft_link *k);
 
 /* link_time.c */
 void weft_link_expire(struct weft_link *k);  /* its timer fired */

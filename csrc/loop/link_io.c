@@ -61,6 +61,8 @@ weft_link_input_ended(struct weft_link *k, long n)
 {
     if (n == 0 && k->was_reset)
         weft_link_finish(k, WEFT_CAUSE_RESET, strerror(ECONNRESET));
+    else if (n == 0 && k->role == WEFT_EVENTS)
+        weft_link_client_went(k);
     else if (n == 0)
         weft_link_finish(k, WEFT_CAUSE_EOF,
                          "the peer went without a close frame");

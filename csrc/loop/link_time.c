@@ -33,7 +33,12 @@ keepalive_deadline(const struct weft_link *k)
 {
     const struct weft_config *c = k->config;
 
-    if (c->ping_interval == WEFT_FOREVER || !weft_link_is_reading(k))
+    if (c->ping_interval == WEFT_FOREVER)
+        return WEFT_FOREVER;
+    if (k->role == WEFT_EVENTS)
+        return after(later(k->last_message, k->pinged),
+                     later(c->ping_interval, 1)); /* not now again */
+    if (!weft_link_is_reading(k))
         return WEFT_FOREVER;
     if (k->pinged != 0)
         return after(later(k->pinged, k->life), c->ping_timeout);
@@ -125,7 +130,9 @@ weft_link_drop_closing(struct weft_link *k)
         if (!weft_session_closed(&k->flow->session))
             k->cause = WEFT_CAUSE_NONE; /* not who began, this is why */
     weft_link_finish(k, WEFT_CAUSE_TIMEOUT,
-                     "the closing handshake took too long");
+                     k->role == WEFT_EVENTS
+                         ? "the client did not close the connection in time"
+                         : "the closing handshake took too long");
 }
 
 /* The closing, or the discarding after it, has taken close_timeout. */
@@ -156,7 +163,9 @@ expire_open(struct weft_link *k)
         weft_link_close(k, 1000, (struct weft_span){ "idle", 4 },
                         WEFT_CAUSE_IDLE);
     } else if (k->flow->ending == 0 && now >= keepalive_deadline(k)) {
-        if (k->pinged != 0)
+        if (k->role == WEFT_EVENTS)
+            weft_link_keep_events(k);
+        else if (k->pinged != 0)
             weft_link_finish(k, WEFT_CAUSE_PING_TIMEOUT,
                              "the peer did not answer a ping in time");
         else

@@ -4,11 +4,11 @@
  * mostly in one call of the system, when the turn ends.
  *
  * A loop gathers for one room at a time.  Members that it does not gather for
- * are set apart, and sent to one by one: those that mask or compress, that are
- * nearly full or wait for their socket, that write a message in pieces; and
- * whoever is to be sent something else, closes, or is asked for its backlog
- * meanwhile (see weft_link_catch_up()).  So everybody gets everything in the
- * order in which it was sent.
+ * are set apart, and sent to one by one: those that mask or compress, that speak
+ * events, that are nearly full or wait for their socket, that write a message in
+ * pieces; and whoever is to be sent something else, closes, or is asked for its
+ * backlog meanwhile (see weft_link_catch_up()).  So everybody gets everything in
+ * the order in which it was sent.
  */
 #ifndef WEFT_LOOP_POST_H
 #define WEFT_LOOP_POST_H

@@ -1,7 +1,8 @@
 /*
- * A room: links that one message is sent to.  The message is framed once, and
- * compressed once for all members that share parameters; a member that is slow
- * never holds up the others.
+ * A room: links that one message is sent to, WebSockets and event streams.  The
+ * message is framed once, made an event once, and compressed once for all
+ * members that share parameters; a member that is slow never holds up the
+ * others.
  *
  * A room owns its memberships, not its members.  A link that begins to close
  * leaves its rooms by itself.
@@ -34,6 +35,7 @@ struct weft_membership {
 struct weft_room {
     struct weft_node members;
     size_t count;
+    size_t streams; /* how many of them are event streams */
     enum weft_on_full on_full;
 };
 

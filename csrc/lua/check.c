@@ -107,9 +107,17 @@ weft_check_kind(lua_State *L, int arg, const char *fname)
     return WEFT_TEXT;
 }
 
-/* Raises unless the option's name is one of ours. */
-static void
-check_option_name(lua_State *L, bool may_wait, const char *fname)
+static bool
+is_of_event(const char *name)
+{
+    return strcmp(name, "event") == 0 || strcmp(name, "id") == 0
+           || strcmp(name, "retry") == 0;
+}
+
+/* Raises unless the option's name is one of ours; whether it is an event's. */
+static bool
+check_option_name(lua_State *L, bool may_wait, bool is_stream,
+                  const char *fname)
 {
     const char *name = "?";
 
@@ -117,14 +125,26 @@ check_option_name(lua_State *L, bool may_wait, const char *fname)
         name = lua_tostring(L, -2);
         if (strcmp(name, "kind") == 0 || strcmp(name, "compress") == 0
             || (may_wait && strcmp(name, "timeout") == 0))
-            return;
+            return false;
+        if (is_of_event(name) && is_stream)
+            return true;
     }
-    weft_raise(L, "%s: unknown option '%s' (expected kind%s or compress)",
-               fname, name, may_wait ? ", timeout" : "");
+    weft_raise(L, "%s: unknown option '%s' (expected kind%s%s or compress)%s",
+               fname, name, may_wait ? ", timeout" : "",
+               is_stream ? ", event, id, retry" : "",
+               is_of_event(name) ? ": only event streams have it" : "");
+    return false;
 }
 
 struct weft_manner
 weft_check_manner(lua_State *L, int arg, bool may_wait, const char *fname)
+{
+    return weft_check_send(L, arg, may_wait, false, fname);
+}
+
+struct weft_manner
+weft_check_send(lua_State *L, int arg, bool may_wait, bool is_stream,
+                const char *fname)
 {
     struct weft_manner m = { .seconds = HUGE_VAL };
 
@@ -133,7 +153,8 @@ weft_check_manner(lua_State *L, int arg, bool may_wait, const char *fname)
         return m;
     }
     for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1))
-        check_option_name(L, may_wait, fname);
+        if (check_option_name(L, may_wait, is_stream, fname))
+            m.named = true;
     lua_getfield(L, arg, "kind");
     m.opcode = weft_check_kind(L, -1, fname);
     lua_getfield(L, arg, "compress");

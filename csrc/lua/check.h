@@ -42,6 +42,7 @@ enum weft_opcode weft_check_kind(lua_State *L, int arg, const char *fname);
 struct weft_manner {
     enum weft_opcode opcode;
     bool plain;     /* not compressed, whatever was agreed on */
+    bool named;     /* the table has what only an event may */
     double seconds; /* how long its send may wait */
 };
 
@@ -52,6 +53,11 @@ struct weft_manner {
  */
 struct weft_manner weft_check_manner(lua_State *L, int arg, bool may_wait,
                                      const char *fname);
+
+/* The same for a connection that may be an event stream, where "event", "id"
+ * and "retry" are allowed too; what they are is weft_event_encode()'s. */
+struct weft_manner weft_check_send(lua_State *L, int arg, bool may_wait,
+                                   bool is_stream, const char *fname);
 
 /*
  * A message to send: a string (or a number, as Lua's own functions take it);

@@ -28,6 +28,7 @@ luaopen_weft_core(lua_State *L)
     weft_server_register(L);
     weft_request_register(L);
     weft_client_register(L);
+    weft_events_register(L);
     weft_tls_register(L);
     weft_queue_register(L);
     weft_room_register(L);

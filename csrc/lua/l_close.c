@@ -125,6 +125,7 @@ weft_ws_ping(lua_State *L)
     struct weft_ping *p;
     enum weft_status rc;
 
+    weft_refuse_stream(L, ws, "ws:ping", "pings");
     if (weft_ws_is_connecting(ws))
         return weft_push_failure(L, "connecting");
     if (!weft_link_is_open(&ws->link))

@@ -193,7 +193,7 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         push_close(L, k, f);
         break;
     case FIELD_SENT_CODE:
-        if (k->flow->session.close_sent)
+        if (k->flow->session.close_sent && k->role != WEFT_EVENTS)
             lua_pushinteger(L, k->flow->session.sent_code);
         else
             lua_pushnil(L);

@@ -98,7 +98,7 @@ weft_ws_register(lua_State *L)
         { "chunks", weft_ws_chunks },     { "send", weft_ws_send },
         { "try_send", weft_ws_try_send }, { "flush", weft_ws_flush },
         { "ping", weft_ws_ping },         { "close", weft_ws_close },
-        { "abort", weft_ws_abort },
+        { "abort", weft_ws_abort },       { "comment", weft_ws_comment },
         { "wait_closed", weft_ws_wait_closed },
         { NULL, NULL },
     };

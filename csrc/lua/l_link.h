@@ -3,13 +3,14 @@
  *
  *   l_link.c    type and life    l_receive.c  receive, messages, chunks
  *   l_send.c    send, flush      l_lend.c     strings lent to the kernel
- *   l_writer.c  writer
+ *   l_writer.c  writer           l_events.c   event streams
  *   l_close.c   close, ping      l_field.c    fields and the user's own
  *   service.c   what the loop does for it
  */
 #ifndef WEFT_LUA_L_LINK_H
 #define WEFT_LUA_L_LINK_H
 
+#include "lua/check.h"
 #include "lua/state.h"
 
 /* "connecting", "open", "closing" or "closed" */
@@ -53,12 +54,24 @@ int weft_next_for_events(lua_State *L); /* core.next_message */
 int weft_ws_chunks(lua_State *L);
 int weft_ws_send(lua_State *L);
 int weft_ws_try_send(lua_State *L);
+int weft_ws_comment(lua_State *L);
 int weft_ws_flush(lua_State *L);
 int weft_ws_close(lua_State *L);
 int weft_ws_abort(lua_State *L);
 int weft_ws_wait_closed(lua_State *L);
 int weft_ws_leave(lua_State *L);
 int weft_ws_ping(lua_State *L);
+
+/* Makes an event of the message at 2 of L and of "event", "id" and "retry" in
+ * the table at 3, which are checked here; it takes the message's place. */
+void weft_event_encode(lua_State *L, struct weft_manner *m,
+                       struct weft_span *bytes, const char *call);
+/* Makes a comment of the text at 2 of L, likewise. */
+void weft_event_comment(lua_State *L, struct weft_manner *m,
+                        struct weft_span *bytes);
+/* Raises on an event stream: "<call>: an event stream has no <what>". */
+void weft_refuse_stream(lua_State *L, const struct weft_ws *ws,
+                        const char *call, const char *what);
 
 /* Queues a writer's piece, whose turn it is. */
 enum weft_status weft_writer_send(const struct weft_writer *w,

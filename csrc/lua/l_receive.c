@@ -251,6 +251,7 @@ weft_ws_chunks(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:chunks");
 
+    weft_refuse_stream(L, ws, "ws:chunks", "messages in pieces");
     check_reader(L, ws, "ws:chunks");
     lua_pushboolean(L, 0);
     lua_pushcclosure(L, next_chunk, 1);

@@ -104,14 +104,17 @@ wait_to_send(lua_State *L, struct weft_ws *ws, const struct weft_manner *m)
 
 /* Checks what a send takes. */
 static struct weft_manner
-check_send(lua_State *L, struct weft_span *bytes, bool may_wait,
-           const char *call)
+check_send(lua_State *L, const struct weft_ws *ws, struct weft_span *bytes,
+           bool may_wait, const char *call)
 {
-    struct weft_manner m = weft_check_manner(L, 3, may_wait, call);
+    struct weft_manner m = weft_check_send(L, 3, may_wait,
+                                           ws->link.role == WEFT_EVENTS, call);
 
     if (may_wait && lua_gettop(L) > 3)
         m.seconds = weft_check_seconds(L, 4, m.seconds, call, "timeout");
     bytes->data = weft_check_message(L, 2, m.opcode, &bytes->len, call);
+    if (m.named)
+        weft_event_encode(L, &m, bytes, call);
     return m;
 }
 
@@ -175,20 +178,29 @@ send_short(lua_State *L, struct weft_ws *ws)
            && weft_link_send_short(&ws->link, opcode, data, len);
 }
 
+/* Sends the string at 2, or waits to. */
+static int
+send_checked(lua_State *L, struct weft_ws *ws, const struct weft_manner *m,
+             struct weft_span bytes, const char *call)
+{
+    enum weft_status rc;
+
+    if (!may_send(ws))
+        return send_later(L, ws, m);
+    rc = send_now(L, ws, m, 2, bytes);
+    if (rc != WEFT_OK)
+        return weft_ws_push_refused(L, ws, rc, call);
+    return accepted(L, ws, m->seconds, call);
+}
+
 /* Apart, so that a short message does not pay for its registers. */
 static __attribute__((noinline)) int
 send_any(lua_State *L, struct weft_ws *ws)
 {
     struct weft_span bytes;
-    struct weft_manner m = check_send(L, &bytes, true, "ws:send");
-    enum weft_status rc;
+    struct weft_manner m = check_send(L, ws, &bytes, true, "ws:send");
 
-    if (!may_send(ws))
-        return send_later(L, ws, &m);
-    rc = send_now(L, ws, &m, 2, bytes);
-    if (rc != WEFT_OK)
-        return weft_ws_push_refused(L, ws, rc, "ws:send");
-    return accepted(L, ws, m.seconds, "ws:send");
+    return send_checked(L, ws, &m, bytes, "ws:send");
 }
 
 /* ws:send(message [, kind [, timeout]]), ws:send(message, options) */
@@ -203,13 +215,29 @@ weft_ws_send(lua_State *L)
     return 1;
 }
 
+/* ws:comment(text [, timeout]): a line, or more, that readers ignore */
+int
+weft_ws_comment(lua_State *L)
+{
+    struct weft_ws *ws = weft_check_ws(L, 1, "ws:comment");
+    struct weft_manner m = { .opcode = WEFT_TEXT };
+    struct weft_span text;
+
+    if (ws->link.role != WEFT_EVENTS)
+        return weft_raise(L, "ws:comment: only event streams have comments");
+    text.data = weft_check_message(L, 2, WEFT_TEXT, &text.len, "ws:comment");
+    m.seconds = weft_check_seconds(L, 3, HUGE_VAL, "ws:comment", "timeout");
+    weft_event_comment(L, &m, &text);
+    return send_checked(L, ws, &m, text, "ws:comment");
+}
+
 /* ws:try_send(message [, kind]), ws:try_send(message, options) */
 int
 weft_ws_try_send(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "ws:try_send");
     struct weft_span bytes;
-    struct weft_manner m = check_send(L, &bytes, false, "ws:try_send");
+    struct weft_manner m = check_send(L, ws, &bytes, false, "ws:try_send");
     enum weft_status rc;
 
     if (weft_ws_is_connecting(ws))

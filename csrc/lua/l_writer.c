@@ -186,6 +186,7 @@ ws_writer(lua_State *L)
     struct weft_manner m = weft_check_manner(L, 2, false, "ws:writer");
     struct weft_writer *w;
 
+    weft_refuse_stream(L, ws, "ws:writer", "messages in pieces");
     if (!weft_link_is_open(&ws->link) && !weft_ws_is_connecting(ws))
         return weft_push_closed(L, &ws->link);
     w = weft_new_userdata(L, sizeof(*w), WRITER_TYPE, 1);

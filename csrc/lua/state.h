@@ -443,6 +443,7 @@ void weft_ws_register(lua_State *L);
 void weft_server_register(lua_State *L);
 void weft_request_register(lua_State *L);
 void weft_client_register(lua_State *L);
+void weft_events_register(lua_State *L);
 void weft_loop_register(lua_State *L);
 
 /* ---- l_queue.c, l_room.c, signal.c, l_process.c: each adds its functions to

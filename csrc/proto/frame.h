@@ -19,6 +19,10 @@ enum weft_opcode {
     WEFT_PONG = 10,
 };
 
+/* Never in a frame: what a message that is an event already goes by, see
+ * weft_session_speak_events(). */
+enum { WEFT_ENCODED = 3 };
+
 enum {
     WEFT_FRAME_HEAD_MAX = 14, /* 2 + 8 + 4 */
     WEFT_CONTROL_MAX = 125,   /* 5.5 */

@@ -27,6 +27,8 @@ weft_session_init(struct weft_session *s, enum weft_role role,
     s->short_head = role == WEFT_SERVER ? 6 : 2;
     if (limits->max_fragments > 0)
         s->short_end = (uint8_t)(most < 125 ? most + 1 : 126);
+    if (role == WEFT_EVENTS)
+        weft_session_speak_events(s);
 }
 
 void
@@ -47,8 +49,10 @@ weft_session_deinit(struct weft_session *s)
 bool
 weft_session_rests(const struct weft_session *s)
 {
-    bool reads = s->state != WEFT_READ_HEAD || s->head_len > 0
-                 || s->opcode != 0 || s->streaming || s->skipping;
+    enum weft_read_state new = s->role == WEFT_EVENTS ? WEFT_READ_NOTHING
+                                                      : WEFT_READ_HEAD;
+    bool reads = s->state != new || s->head_len > 0 || s->opcode != 0
+                 || s->streaming || s->skipping;
     bool writes = weft_outq_len(&s->out) > 0 || s->out_opcode != 0
                   || s->blocked || s->pong != NULL;
 

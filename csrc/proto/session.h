@@ -28,7 +28,9 @@
 #include "proto/frame.h"
 #include "proto/outq.h"
 
-enum weft_role { WEFT_SERVER, WEFT_CLIENT };
+/* WEFT_EVENTS: a server whose session speaks Server-Sent Events, see
+ * weft_session_speak_events(). */
+enum weft_role { WEFT_SERVER, WEFT_CLIENT, WEFT_EVENTS };
 
 /*
  * What a peer may send; past it the connection fails with 1009.  A compressed
@@ -137,6 +139,18 @@ enum weft_status weft_session_deflate(struct weft_session *s,
                                       const struct weft_deflate_options *o,
                                       const struct weft_deflate_agreed *a,
                                       struct weft_deflate_pool *pool);
+
+/*
+ * From here on, or from the start when it is initialised with WEFT_EVENTS, a
+ * session is an event stream: what is sent goes as events (proto/events.h)
+ * behind what `out` holds, a text as it is, a binary message in base64; and so
+ * do the bytes of an event that is ready, as a message of the opcode
+ * WEFT_ENCODED.  A chunk holds a whole event.  A close only ends the sending.
+ * All that comes in is thrown away.  No message is written in pieces, and there
+ * are no pings: to ask for either is the caller's mistake.  Nothing compressed
+ * was agreed on, and nothing was sent or read before.
+ */
+void weft_session_speak_events(struct weft_session *s);
 
 /* Frees all; s is inert (it reads and sends nothing) and may be deinited
  * again.  All zero is valid for it too. */

@@ -44,6 +44,11 @@ enum weft_status weft_session_read_compressed(struct weft_session *s,
                                               struct weft_input *in,
                                               struct weft_event *ev);
 
+/* session_events.c: queues a message of an event stream. */
+enum weft_status weft_session_queue_event(struct weft_session *s,
+                                          unsigned opcode, const void *data,
+                                          size_t len);
+
 /* Nothing more is sent. */
 void weft_session_mute(struct weft_session *s);
 

@@ -103,6 +103,15 @@ may_send_message(const struct weft_session *s)
     return s->out_opcode != 0 ? WEFT_E_BUSY : WEFT_OK;
 }
 
+static enum weft_status
+queue_whole(struct weft_session *s, enum weft_opcode opcode, const void *data,
+            size_t len)
+{
+    if (s->role == WEFT_EVENTS)
+        return weft_session_queue_event(s, opcode, data, len);
+    return queue_frame(s, whole_frame(opcode, len), data);
+}
+
 enum weft_status
 weft_session_send_any(struct weft_session *s, enum weft_opcode opcode,
                       const void *data, size_t len)
@@ -113,7 +122,7 @@ weft_session_send_any(struct weft_session *s, enum weft_opcode opcode,
         return rc;
     if (weft_deflate_wants(s->deflate, len))
         return send_compressed(s, opcode, data, len);
-    return queue_frame(s, whole_frame(opcode, len), data);
+    return queue_whole(s, opcode, data, len);
 }
 
 enum weft_status
@@ -125,7 +134,7 @@ weft_session_send_plain(struct weft_session *s, enum weft_opcode opcode,
     if (weft_session_send_short(s, opcode, data, len))
         return WEFT_OK;
     rc = may_send_message(s);
-    return rc == WEFT_OK ? queue_frame(s, whole_frame(opcode, len), data) : rc;
+    return rc == WEFT_OK ? queue_whole(s, opcode, data, len) : rc;
 }
 
 enum weft_status
@@ -138,8 +147,8 @@ weft_session_send_borrowed(struct weft_session *s, enum weft_opcode opcode,
 
     if (rc != WEFT_OK)
         return rc;
-    if (s->role == WEFT_CLIENT)
-        return queue_frame(s, f, data);
+    if (s->role != WEFT_SERVER)
+        return queue_whole(s, opcode, data, len);
     rc = weft_outq_prepare_ref(&s->out);
     if (rc != WEFT_OK)
         return rc;
@@ -170,10 +179,11 @@ weft_session_send_chunk(struct weft_session *s, struct weft_chunk *frame)
 {
     enum weft_status rc = may_send_message(s);
 
-    assert(s->role == WEFT_SERVER); /* 5.3: the chunk is not masked */
+    assert(s->role != WEFT_CLIENT); /* 5.3: the chunk is not masked */
     if (rc == WEFT_OK)
         rc = queue_chunk(s, frame);
-    if (rc == WEFT_OK && (frame->bytes[0] >> 4 & 7) == COMPRESSED)
+    if (rc == WEFT_OK && s->role == WEFT_SERVER &&
+        (frame->bytes[0] >> 4 & 7) == COMPRESSED)
         weft_deflate_sent_other(s->deflate);
     return rc;
 }
@@ -259,6 +269,7 @@ write_piece(struct weft_session *s, unsigned opcode, const void *data,
     bool first = s->out_opcode == 0;
     enum weft_status rc;
 
+    assert(s->role != WEFT_EVENTS);
     rc = queue_piece(s, (struct weft_frame){
                             .fin = last,
                             .opcode = (uint8_t)(first ? opcode
@@ -301,6 +312,7 @@ static enum weft_status
 queue_control(struct weft_session *s, enum weft_opcode opcode,
               const void *data, size_t len)
 {
+    assert(s->role != WEFT_EVENTS);
     if (s->muted)
         return WEFT_E_CLOSED;
     if (len > WEFT_CONTROL_MAX) /* 5.5 */
@@ -359,6 +371,11 @@ weft_session_close(struct weft_session *s, unsigned code, const void *reason,
         return s->close_sent ? WEFT_OK : WEFT_E_CLOSED;
     if (len > WEFT_REASON_MAX)
         return WEFT_E_CONTROL_TOO_LONG;
+    if (s->role == WEFT_EVENTS) {
+        weft_session_mute(s);
+        s->close_sent = true;
+        return WEFT_OK;
+    }
     queue_held_pong(s); /* it cannot come after the close */
     if (code != 1005) { /* 7.4.1: 1005 stands for no code and is not sent */
         weft_store16(body, (uint16_t)code);

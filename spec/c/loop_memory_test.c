@@ -274,6 +274,48 @@ raw_scene(struct world *w)
     failing = kept;
 }
 
+/* A stream and a WebSocket in a room; a comment is due in every turn. */
+static void
+stream_scene(struct world *w)
+{
+    static const char get[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct weft_addr from = { .len = 0 };
+    struct weft_link s, c, k;
+    struct weft_room r;
+    struct raw reader;
+    int fd = raw_open(&reader, true);
+
+    weft_room_init(&r, WEFT_FULL_CLOSE);
+    weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
+    weft_link_init(&k, &w->loop, w->config, WEFT_SERVER);
+    weft_link_pair(&c, &k, &a_request, NULL, 0);
+    weft_room_join(&r, &k);
+    weft_link_init(&s, &w->loop, w->config, WEFT_SERVER);
+    if (weft_link_serve(&s, fd, &from, NULL) == WEFT_OK) {
+        raw_write(&reader, get, sizeof(get) - 1);
+        turns(w, 2);
+        weft_link_begin_events(&s, SPAN("A: b\r\n"), 1000);
+        weft_room_join(&r, &s);
+        turns(w, 2);
+        say(&s, "hello");
+        tell(&r, "hello", 5, NULL);
+        tell(&r, long_text, sizeof(long_text), NULL);
+        tell(&r, "hello", 5, NULL);
+        turns(w, 3);
+        take_all(&c);
+        goodbye(&s, 1000, "");
+        turns(w, 3);
+    }
+    weft_sock_close(&reader.fd);
+    turns(w, 3);
+    CHECK(s.state == WEFT_LINK_CLOSED || s.state == WEFT_LINK_IDLE);
+    weft_link_deinit(&s);
+    weft_link_deinit(&c);
+    weft_link_deinit(&k);
+    CHECK(r.count == 0 && r.streams == 0);
+    weft_room_deinit(&r);
+}
+
 static void
 dialled_scene(struct world *w)
 {
@@ -378,6 +420,8 @@ main(void)
     world_deinit(&w);
     play(member_scene);
     play(raw_scene);
+    play(stream_scene);
+    play_to_the_end(stream_scene);
     play(dialled_scene);
     play(refused_scene);
     return check_report();
