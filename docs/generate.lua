@@ -25,6 +25,7 @@ local chapters = {
   { "weft.Handler" }, { "weft.Events" }, { "weft.Page" }, { "weft.Methods" }, { "weft.Body" }, { "weft.Upgrade" },
   { "weft.Connection", "ws" },
   { "weft.Writer", "writer" },
+  { "weft.EventStream", "stream" }, { "weft.EventStreamOptions" },
   { "weft.Kind" }, { "weft.SendOptions" }, { "weft.Cause" },
   { "weft.Request", "request" }, { "weft.Response" },
   { "weft.Tls" }, { "weft.Certificate" },

@@ -6,11 +6,6 @@ local http = require "weft.http"
 
 local event_stream = {}
 
---- What `request:event_stream` takes.
----@class weft.EventStreamOptions
----@field retry? number seconds after which a client whose stream was cut comes again; without it, what the client thinks right (most: 3)
----@field headers? table<string, string|string[]> for the response's head, beside what makes it an event stream
-
 local function retry(value)
   if type(value) == "number" and value >= 0 and value <= 1e9 then
     return value
@@ -51,7 +46,7 @@ end
 ---@param ws weft.Connection
 ---@param given? weft.EventStreamOptions
 ---@param level integer
----@return weft.Connection|nil, string?, integer?, string?
+---@return weft.EventStream|nil, string?, integer?, string?
 function event_stream.open(request, ws, given, level)
   local where = "request:event_stream"
   local checked = check.options(options, where, given, level + 1)

@@ -80,7 +80,8 @@ function Server:url()
   return scheme .. "://" .. host .. ":" .. self.number
 end
 
---- How many WebSocket connections it has, and sessions of weft.fallback.
+--- How many connections it has: WebSockets, event streams, and sessions of
+--- weft.fallback.
 ---@return integer
 function Server:count()
   check_self(self, "count")

@@ -10,10 +10,13 @@
 ---@field kind? weft.Kind ("text")
 ---@field timeout? number seconds (no limit); for ws:send alone
 ---@field compress? boolean false: send it as it is, though compression was agreed on, since it is compressed already (true)
+---@field event? string for event streams alone: the event's name; readers take one without for "message"
+---@field id? string|integer for event streams alone: what a reader that comes again names as the last it saw; "" makes it forget
+---@field retry? number for event streams alone: seconds after which a reader that was cut off comes again
 
 --- Why a connection ended.
 ---@alias weft.Cause
----| "peer" its close frame
+---| "peer" its close frame; the client of an event stream has gone
 ---| "local" ws:close or ws:abort
 ---| "handler" the handler returned
 ---| "error" the handler raised
@@ -482,6 +485,32 @@ function Queue:take(timeout) end
 --- Takes no more items; those in it can still be taken, then takers get nil,
 --- "closed".
 function Queue:close() end
+
+--- What `request:event_stream` takes.
+---@class weft.EventStreamOptions
+---@field retry? number seconds after which a reader that was cut off comes again (its own choice, mostly 3)
+---@field headers? table<string, string|string[]> more for the response's head; what makes it an event stream is its own and raises
+
+--- A plain HTTP request answered with Server-Sent Events: a connection that only
+--- sends. Each text is an event of its lines as data; a binary message is its
+--- bytes in base64, named "binary" unless `event` says otherwise. receive and
+--- messages wait for the end, which comes when the client goes (cause "peer"),
+--- when it is closed, or when its handler returns; ping, writer and chunks raise.
+--- No codes are exchanged: what close is given is ignored, and close_code is 1005
+--- after an orderly end, else 1006. Every ping_interval in which nothing was sent
+--- a comment is, to which nobody answers. See [HTTP](http.md#server-sent-events).
+---@class weft.EventStream: weft.Connection
+---@field last_event_id string|nil what a reader that came again saw last: its Last-Event-ID
+local EventStream = {}
+
+--- Sends a comment, which readers ignore. Waits as send does.
+---@param text string any number of lines
+---@param timeout? number seconds (no limit)
+---@return boolean|nil ok
+---@return "timeout"|"closed"|"cancelled"|nil word
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function EventStream:comment(text, timeout) end
 
 --- Connections that one message is sent to: what weft.room returns. A closed
 --- connection leaves by itself.
