@@ -37,7 +37,6 @@ end_membership(struct weft_membership *m)
     *at = m->next;
     weft_node_unlink(&m->in_room);
     m->room->count--;
-    m->room->streams -= m->link->role == WEFT_EVENTS;
     weft_free(m);
 }
 
@@ -45,7 +44,7 @@ void
 weft_room_init(struct weft_room *r, enum weft_on_full on_full)
 {
     weft_list_init(&r->members);
-    r->count = r->streams = 0;
+    r->count = 0;
     r->on_full = on_full;
 }
 
@@ -74,7 +73,6 @@ weft_room_join(struct weft_room *r, struct weft_link *k)
     m->next = k->rooms;
     k->rooms = m;
     r->count++;
-    r->streams += k->role == WEFT_EVENTS;
     weft_post_join(m);
     return WEFT_OK;
 }
@@ -118,7 +116,7 @@ enum { KINDS = 8 }; /* of compressed frames at once; who needs a ninth gets
 struct post {
     const struct weft_letter *letter;
     struct weft_chunk *frame; /* for members that do not mask, or NULL */
-    struct weft_chunk *event; /* for event streams, or NULL */
+    struct weft_chunk *event; /* for event streams, once one was met */
     struct {
         struct weft_deflate as;   /* the parameters of those that share it */
         struct weft_chunk *frame; /* NULL: they get the plain one */
@@ -165,6 +163,18 @@ frame_for(struct post *p, struct weft_session *s)
 }
 
 static enum weft_status
+send_event(struct weft_link *k, struct post *p)
+{
+    const struct weft_letter *l = p->letter;
+    struct weft_sse e = weft_sse_message(l->opcode, l->data, l->len);
+
+    if (p->event == NULL)
+        p->event = weft_sse_chunk(&e);
+    return p->event != NULL ? weft_link_send_chunk(k, p->event)
+                            : WEFT_E_MEMORY;
+}
+
+static enum weft_status
 send_to(struct weft_link *k, struct post *p)
 {
     const struct weft_letter *l = p->letter;
@@ -174,7 +184,7 @@ send_to(struct weft_link *k, struct post *p)
     if (k->role == WEFT_SERVER)
         return weft_link_send_chunk(k, frame_for(p, &k->flow->session));
     if (k->role == WEFT_EVENTS)
-        return weft_link_send_chunk(k, p->event);
+        return send_event(k, p);
     /* 5.3: masked for each */
     return l->plain ? weft_link_send_plain(k, l->opcode, l->data, l->len)
                     : weft_link_send(k, l->opcode, l->data, l->len);
@@ -248,37 +258,6 @@ gathers(struct weft_room *r, const struct weft_letter *letter)
     return r->count > 0; /* memory may have been out */
 }
 
-/* What will be needed of the frame and the event; a stream always is among
- * those that are sent to one by one. */
-static enum weft_status
-make(struct post *p, const struct weft_room *r, const struct roll *roll)
-{
-    const struct weft_letter *l = p->letter;
-    struct weft_sse e;
-
-    if (needs_frame(roll)) {
-        p->frame = weft_session_frame_chunk(l->opcode, l->data, l->len);
-        if (p->frame == NULL)
-            return WEFT_E_MEMORY;
-    }
-    if (r->streams > 0) {
-        e = weft_sse_message(l->opcode, l->data, l->len);
-        p->event = weft_sse_chunk(&e);
-        if (p->event == NULL)
-            return WEFT_E_MEMORY;
-    }
-    return WEFT_OK;
-}
-
-static void
-discard(struct post *p)
-{
-    weft_chunk_release(p->frame);
-    weft_chunk_release(p->event);
-    for (int i = 0; i < p->kinds; i++)
-        weft_chunk_release(p->packed[i].frame);
-}
-
 enum weft_status
 weft_room_send(struct weft_room *r, const struct weft_letter *letter,
                size_t *queued, size_t *dropped)
@@ -292,13 +271,18 @@ weft_room_send(struct weft_room *r, const struct weft_letter *letter,
     *queued = *dropped = 0;
     if (r->count > 0 && gathers(r, letter))
         roll = (struct roll){ &first_member(r)->link->loop->post.apart, true };
-    if (make(&p, r, &roll) != WEFT_OK) {
-        discard(&p);
-        return WEFT_E_MEMORY;
+    if (needs_frame(&roll)) {
+        p.frame = weft_session_frame_chunk(letter->opcode, letter->data,
+                                           letter->len);
+        if (p.frame == NULL)
+            return WEFT_E_MEMORY;
     }
     if (roll.apart)
         *queued = weft_post_add(r, letter);
     deliver(r, &p, &roll, queued, dropped);
-    discard(&p);
+    weft_chunk_release(p.frame);
+    weft_chunk_release(p.event);
+    for (int i = 0; i < p.kinds; i++)
+        weft_chunk_release(p.packed[i].frame);
     return WEFT_OK;
 }

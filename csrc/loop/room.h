@@ -35,7 +35,6 @@ struct weft_membership {
 struct weft_room {
     struct weft_node members;
     size_t count;
-    size_t streams; /* how many of them are event streams */
     enum weft_on_full on_full;
 };
 

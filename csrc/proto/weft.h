@@ -59,6 +59,7 @@
  *     proto/http.h           a strict incremental parser for HTTP/1.1 heads
  *     proto/deflate_offer.h  what heads say of permessage-deflate
  *     proto/session.h        frames in, messages out, and back
+ *     proto/events.h         Server-Sent Events, for who has an HTTP server
  *     proto/deflate.h        messages compressed and inflated
  *     proto/outq.h           what a session has to send
  *     proto/frame.h          the frame head
@@ -87,6 +88,7 @@ extern "C" {
 #include "proto/deflate.h"
 #include "proto/deflate_offer.h"
 #include "proto/endpoint.h"
+#include "proto/events.h"
 #include "proto/frame.h"
 #include "proto/handshake.h"
 #include "proto/http.h"
