@@ -302,12 +302,40 @@ describe("opening an event stream", function()
   it("happens once", case(function(t)
     local message
     local server = streams(t, {}, function(stream, request)
-      local _, why = pcall(request.event_stream, request)
+      local _, why = pcall(function() request:event_stream() end)
       message = why
       stream:send "the first"
     end)
     check_ends(reader(t, server), "data: the first\n\n")
-    assert.matches("the request has an event stream already", message)
+    assert.matches("event_stream_spec.*request:event_stream: the request has been answered already", message)
+  end))
+
+  it("is for plain requests that a server got", case(function(t)
+    local near, far = t:both()
+    raises(function() near.request:event_stream() end, "request:event_stream")
+    raises(function() far.request:event_stream() end, "request:event_stream")
+    raises(function() far.request.event_stream(nil) end, "request:event_stream", "weft.Request")
+    assert.same({ "open", "open" }, { near.state, far.state })
+  end))
+
+  it("may come behind other requests on the connection", case(function(t)
+    local server = t:server { http = {
+      ["/feed"] = function(request)
+        local stream = assert(request:event_stream())
+        stream:send(request.method .. " " .. request.body)
+      end,
+      ["/"] = function() return 200, nil, "page" end,
+    } }
+    local raw = t:dial(server)
+    raw:send(handshake.http { keep = true }
+             .. handshake.http { path = "/feed", method = "POST", keep = true, body = "body",
+                                 headers = { ["Content-Length"] = 4 } })
+    assert.equal("4", raw:parsed_head().headers["content-length"])
+    comes(raw, "page")
+    local head = raw:parsed_head()
+    assert.equal("text/event-stream", head.headers["content-type"])
+    assert.is_string(head.headers.date)
+    check_ends(raw, "data: POST body\n\n")
   end))
 
   it("comes too late when the client has gone", case(function(t)

@@ -14,9 +14,13 @@ queue_head(struct weft_link *k, struct weft_span headers, int64_t retry)
 {
     struct weft_buf out = { 0 };
     enum weft_status rc = weft_sse_head(&out, headers,
+                                        weft_loop_date(k->loop),
                                         k->head_only ? -1 : retry);
 
-    return rc == WEFT_OK ? weft_link_queue(k, &out) : rc;
+    if (rc == WEFT_OK)
+        return weft_link_queue(k, &out);
+    weft_buf_deinit(&out);
+    return rc;
 }
 
 enum weft_status

@@ -110,6 +110,11 @@ core_event_stream(lua_State *L)
 
     headers.data = luaL_checklstring(L, 2, &headers.len);
     rc = weft_link_begin_events(&ws->link, headers, retry);
+    if (rc == WEFT_OK && ws->handler != NULL && !ws->handler->housed) {
+        lua_pushvalue(L, 1);
+        weft_task_move_in(L, ws->handler); /* it may last as long */
+        lua_pop(L, 1);
+    }
     if (rc == WEFT_OK && ws->server != NULL && !ws->server->listening)
         weft_link_close(&ws->link, 1001, (struct weft_span){ "", 0 },
                         WEFT_CAUSE_SHUTDOWN);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "proto/http_response.h"
 
 enum { PORTION = 3 << 18 }; /* bytes put in base64 at a time */
 
@@ -166,31 +167,46 @@ weft_sse_chunk(const struct weft_sse *e)
     return c;
 }
 
-static void
-put_head(struct writer *w, struct weft_span headers, int64_t retry)
+static enum weft_status
+add_retry(struct weft_buf *b, int64_t retry)
 {
-    put_text(w, "HTTP/1.1 200 OK\r\n"
-                "Content-Type: text/event-stream\r\n"
-                "Cache-Control: no-store\r\n"
-                "X-Accel-Buffering: no\r\n" /* nginx passes each on at once */
-                "Connection: close\r\n");
-    put(w, headers.data, headers.len);
-    put_text(w, "\r\n");
-    if (retry >= 0)
-        put_event(w, &(struct weft_sse){ .retry = retry });
+    struct weft_sse e = { .retry = retry };
+    uint8_t *to;
+
+    if (retry < 0)
+        return WEFT_OK;
+    to = weft_buf_reserve(b, weft_sse_size(&e));
+    if (to == NULL)
+        return WEFT_E_MEMORY;
+    weft_sse_write(&e, to);
+    weft_buf_commit(b, weft_sse_size(&e));
+    return WEFT_OK;
 }
 
 enum weft_status
-weft_sse_head(struct weft_buf *b, struct weft_span headers, int64_t retry)
+weft_sse_head(struct weft_buf *b, struct weft_span headers, const char *date,
+              int64_t retry)
 {
-    struct writer w = { NULL, 0 };
+    static const char own[] = "Content-Type: text/event-stream\r\n"
+                              "Cache-Control: no-store\r\n"
+                              "X-Accel-Buffering: no\r\n"; /* nginx's word */
+    struct weft_http_response r = { .status = 200, .then = WEFT_THEN_CLOSE,
+                                    .framing = WEFT_FRAMED_END,
+                                    .date = date };
+    struct weft_buf lines = { 0 };
+    size_t before = b->tail;
+    enum weft_status rc = weft_buf_add(&lines, own, sizeof(own) - 1);
 
-    put_head(&w, headers, retry);
-    w.to = w.len < SIZE_MAX ? weft_buf_reserve(b, w.len) : NULL;
-    if (w.to == NULL)
-        return WEFT_E_MEMORY;
-    w.len = 0;
-    put_head(&w, headers, retry);
-    weft_buf_commit(b, w.len);
-    return WEFT_OK;
+    if (rc == WEFT_OK)
+        rc = weft_buf_add(&lines, headers.data, headers.len);
+    r.headers = (struct weft_span){ (const char *)weft_buf_head(&lines),
+                                    weft_buf_len(&lines) };
+    if (rc == WEFT_OK)
+        rc = weft_http_write_head(b, &r);
+    if (rc == WEFT_OK)
+        rc = add_retry(b, retry);
+    if (rc != WEFT_OK)
+        b->tail = before;
+    weft_buf_deinit(&lines);
+    return rc;
 }

@@ -55,11 +55,11 @@ struct weft_chunk *weft_sse_chunk(const struct weft_sse *e);
 
 /*
  * Appends the head that begins a stream, `headers` in it (whole lines, each
- * with its CR LF), and the retry behind it unless that is below 0.  The body
- * ends with the connection (RFC 9112, 6.3), so that nothing stands between the
- * events.
+ * with its CR LF), and the retry behind it unless that is below 0: all of it or
+ * nothing, WEFT_E_MEMORY.  The body ends with the connection (RFC 9112, 6.3), so
+ * that nothing stands between the events.  date: for that field, or NULL.
  */
 enum weft_status weft_sse_head(struct weft_buf *b, struct weft_span headers,
-                               int64_t retry);
+                               const char *date, int64_t retry);
 
 #endif

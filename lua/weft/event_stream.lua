@@ -43,12 +43,15 @@ end
 --- Answers the request with an event stream, which is its connection from then
 --- on; nil, "closed", code, reason when the client has gone.
 ---@param request weft.Request
----@param ws weft.Connection
+---@param ws weft.Connection|nil
 ---@param given? weft.EventStreamOptions
 ---@param level integer
 ---@return weft.EventStream|nil, string?, integer?, string?
 function event_stream.open(request, ws, given, level)
   local where = "request:event_stream"
+  if not ws then
+    error(where .. ": the request is not one that a server got", level + 1)
+  end
   local checked = check.options(options, where, given, level + 1)
   local lines, wrong = http.header_lines(checked.headers or {}, objection)
   if not lines then
@@ -57,7 +60,7 @@ function event_stream.open(request, ws, given, level)
   local milliseconds = checked.retry and math.floor(checked.retry * 1000 + 0.5)
   local ok, word, code, reason = core.event_stream(ws, lines, milliseconds)
   if not ok and ws.state == "open" then
-    error(where .. ": the request has an event stream already", level + 1)
+    error(where .. ": the request has been answered already", level + 1)
   elseif not ok then
     return nil, word, code, reason
   end

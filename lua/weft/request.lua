@@ -26,15 +26,19 @@ local Request = {}
 --- Answers a plain request with a stream of events (Server-Sent Events), which
 --- then is a connection like a WebSocket: it sends, joins rooms and closes.
 ---@param options? weft.EventStreamOptions
----@return weft.Connection|nil stream
+---@return weft.EventStream|nil stream
 ---@return string? word "closed", when nobody is there any more
+---@return integer? code
+---@return string? reason
 function Request:event_stream(options)
   if not requests.is(self) then
     error("request:event_stream: argument 'self': expected a weft.Request, got "
           .. type(self) .. " (call it with a colon)", 2)
   end
   local events = require "weft.event_stream"
-  return events.open(self, requests.connection(self), options, 2)
+  local stream, word, code, reason = events.open(self, requests.connection(self),
+                                                 options, 2)
+  return stream, word, code, reason -- no tail call: the level counts this frame
 end
 
 -- What a request is about, while it is there: its connection, and the plan of
