@@ -48,9 +48,7 @@ end
 
 -- The lines of one header; a list of values makes a line each.
 local function lines_of(name, given)
-  if type(given) == "string" and check.token(name) and check.field_value(given) then
-    return name .. ": " .. given .. "\r\n" -- as nearly all are
-  elseif not check.token(name) then
+  if not check.token(name) then
     return nil, "the name of a header must be " .. select(2, check.token(name))
                 .. ", got " .. check.show(name)
   end
@@ -70,6 +68,22 @@ local function lines_of(name, given)
   return table.concat(lines)
 end
 
+local NAMES = 200 -- that are known to be good; programs use few
+local names, count = {}, 0 -- their lower case
+
+-- The lower case of a header's name; nil when none can be called so.
+local function lower_of(name)
+  local lower = names[name]
+  if lower or not check.token(name) then
+    return lower
+  elseif count == NAMES then
+    names, count = {}, 0
+  end
+  lower = name:lower()
+  names[name], count = lower, count + 1
+  return lower
+end
+
 --- Header lines, each ended by CRLF, from a table of name to value or list of
 --- values, in the order of their names.  `own` says of a lower-case name why
 --- the caller must not set it, or nil.  Returns nil and what is wrong when it
@@ -80,15 +94,19 @@ end
 function http.header_lines(headers, own)
   local all = {}
   for name, value in pairs(headers) do
-    local objection = type(name) == "string" and own(name:lower())
+    local lower = lower_of(name)
+    local objection = lower and own(lower)
     if objection then
       return nil, ("header '%s' %s"):format(name, objection)
+    elseif lower and type(value) == "string" and not value:find("%c") then
+      all[#all + 1] = name .. ": " .. value .. "\r\n" -- as nearly all are
+    else
+      local lines, wrong = lines_of(name, value)
+      if not lines then
+        return nil, wrong
+      end
+      all[#all + 1] = lines
     end
-    local lines, wrong = lines_of(name, value)
-    if not lines then
-      return nil, wrong
-    end
-    all[#all + 1] = lines
   end
   table.sort(all)
   return table.concat(all)
