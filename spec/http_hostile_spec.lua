@@ -152,6 +152,20 @@ describe("a request that could be taken for two", function()
   end))
 end)
 
+describe("a refusal", function()
+  it("of HEAD has no body (RFC 9110, 9.3.2)", case(function(t)
+    local server = t:server { max_body = 1, http = function() return 200 end }
+    for status, headers in pairs {
+      [400] = { ["Content-Length"] = "x" }, [413] = { ["Content-Length"] = "5" },
+      [417] = { Expect = "tea" }, [501] = { ["Transfer-Encoding"] = "gzip" },
+    } do
+      local answer = t:http(server, { method = "HEAD", headers = headers })
+      assert.same({ status, "", "fin" }, { answer.status, answer.body, answer.ending })
+      assert.is_true(tonumber(answer.headers["content-length"]) > 0)
+    end
+  end))
+end)
+
 describe("what comes behind a request", function()
   local garbage = {
     ["bytes of TLS"] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

@@ -70,14 +70,20 @@ refuse(struct weft_link *k)
     weft_link_end_with_answer(k);
 }
 
+static bool
+is_head(const struct weft_opening *o)
+{
+    const char *bytes = weft_opening_head(o).data;
+
+    return o->head.method.len == 4
+           && memcmp(bytes + o->head.method.at, "HEAD", 4) == 0;
+}
+
 static void
 request_read(struct weft_link *k)
 {
     const struct weft_opening *o = k->flow->opening;
-    const char *bytes = weft_opening_head(o).data;
 
-    k->head_only = o->head.method.len == 4
-                   && memcmp(bytes + o->head.method.at, "HEAD", 4) == 0;
     if (o->kind == WEFT_REQUEST_HTTP) /* without one it has been read */
         k->flow->answer.body_read = weft_opening_begin_body(
             k->flow->opening, k->config->max_body) == WEFT_OK;
@@ -190,6 +196,7 @@ weft_link_look_at_head(struct weft_link *k)
 
     if (rc == WEFT_MORE)
         return;
+    k->head_only = is_head(k->flow->opening);
     if (rc == WEFT_E_MEMORY)
         weft_link_out_of_memory(k);
     else if (k->role == WEFT_SERVER && rc == WEFT_OK)
