@@ -164,6 +164,18 @@ describe("a refusal", function()
       assert.is_true(tonumber(answer.headers["content-length"]) > 0)
     end
   end))
+
+  it("has a date, as every answer (6.6.1)", case(function(t)
+    local server = t:server { http = function() return 200 end }
+    for status, bytes in pairs {
+      [200] = handshake.http(), [400] = "GET / HTTP/1.1\r\n\r\n", [426] = handshake.request {
+        headers = { ["Sec-WebSocket-Version"] = "8" } },
+    } do
+      local answer = t:ask(server, bytes)
+      assert.equal(status, answer.status)
+      assert.matches("^%a%a%a, %d%d %a%a%a 20%d%d %d%d:%d%d:%d%d GMT$", answer.headers.date)
+    end
+  end))
 end)
 
 describe("what comes behind a request", function()

@@ -462,6 +462,22 @@ describe("a connection that many requests come by", function()
     end
   end))
 
+  it("is no event stream for a request that was answered", case(function(t)
+    local kept, outcome
+    local raw = t:dial(t:server { http = function(request)
+      if kept then
+        outcome = { pcall(kept.event_stream, kept) }
+      end
+      kept = request
+      return tells(request)
+    end })
+    raw:send(get "/a" .. get "/b")
+    next_answer(raw)
+    assert.equal("/b ", next_answer(raw).body)
+    assert.is_false(outcome[1])
+    assert.matches("not one that a server is answering", outcome[2])
+  end))
+
   it("lives without anybody who refers to it, and is gone when it has ended", case(function(t)
     local known = setmetatable({}, { __mode = "k" })
     local server = t:listen { http = function(request)

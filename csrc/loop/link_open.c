@@ -49,12 +49,14 @@ static void
 refuse(struct weft_link *k)
 {
     const struct weft_refusal *why = &k->flow->opening->refusal;
-    char body[sizeof(why->why) + 1];
+    char body[sizeof(why->why) + 1], lines[128];
     int n = snprintf(body, sizeof(body), "%s\n", why->why);
     struct weft_buf out = { 0 };
     enum weft_status rc;
 
-    rc = weft_http_respond(&out, why->status, weft_http_text(why->headers),
+    snprintf(lines, sizeof(lines), "%sDate: %s\r\n", why->headers,
+             weft_loop_date(k->loop)); /* RFC 9110, 6.6.1 */
+    rc = weft_http_respond(&out, why->status, weft_http_text(lines),
                            (struct weft_span){ body, (size_t)n },
                            k->head_only);
     if (rc == WEFT_OK)

@@ -50,7 +50,7 @@ end
 function event_stream.open(request, ws, given, level)
   local where = "request:event_stream"
   if not ws then
-    error(where .. ": the request is not one that a server got", level + 1)
+    error(where .. ": the request is not one that a server is answering", level + 1)
   end
   local checked = check.options(options, where, given, level + 1)
   local lines, wrong = http.header_lines(checked.headers or {}, objection)
