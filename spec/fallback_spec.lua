@@ -1,4 +1,5 @@
 local case = require "support.case"
+local child_process = require "support.child"
 local fallback = require "support.fallback"
 local frame = require "support.frame"
 local mime = require "mime"
@@ -653,4 +654,53 @@ describe("a server that closes", function()
     assert.is_nil((stream:event()))
     stream:close()
   end))
+end)
+
+describe("a session of one of several workers", function()
+  it("is found by trying", case(function(t)
+    local child = child_process.start(t.weft, [[
+      local weft = require "weft"
+      io.stdout:setvbuf "line"
+      local function echo(ws)
+        for message in ws:messages() do
+          ws:send(weft.worker_id() .. " " .. message)
+        end
+      end
+      weft.serve {
+        port = 0, workers = 2,
+        websocket = { ["/chat"] = echo }, http = { ["/chat"] = weft.fallback(echo) },
+        on_worker = function(n, server) print(("worker %d at %s"):format(n, server:url())) end,
+      }
+    ]])
+    child:wait_for "worker 1 at"
+    child:wait_for "worker 2 at"
+    local port = math.tointeger(tonumber(child:output():match ":(%d+)\n"))
+    local elsewhere = 0
+    local function insist(ask)
+      for _ = 1, 100 do
+        local result, answer = ask()
+        if result and result ~= 421 then
+          return result
+        end
+        assert.equal(421, answer and answer.status or result)
+        elsewhere = elsewhere + 1
+      end
+      error "a hundred connections met the wrong worker"
+    end
+    for _ = 1, 10 do
+      local client = fallback.open(t, { port = function() return port end }, "/chat")
+      local worker = client.id:match "^([12])%.[%w_-]+$"
+      local stream = insist(function() return client:try_follow(0) end)
+      assert.equal(204, insist(function() return (client:post({ "thello" }, 1)) end))
+      assert.same({ "t" .. worker .. " hello" }, stream:records(1))
+      assert.equal(204, insist(function() return (client:post({ "c" }, 2)) end))
+      assert.same({ "c1000" }, stream:records(1))
+      stream:close()
+      client.id = worker .. "." .. client.id:sub(3):reverse()
+      assert.equal(404, insist(function() return (client:post({}, 1)) end))
+    end
+    assert.is_true(elsewhere > 0)
+    child:signal "TERM"
+    assert.equal(0, (select(2, child:wait())))
+  end, 25))
 end)

@@ -270,7 +270,9 @@ local function about_session(service, request, id, origin)
     return open(service, request, origin)
   end
   local found = service.sessions[id]
-  if not found then
+  if not found and session.is_elsewhere(service, id) then
+    return answer(origin, 421, "Another worker has this session.", { ["Connection"] = "close" })
+  elseif not found then
     return answer(origin, 404, "There is no such session.")
   end
   return (posted and receive or stream)(found, request, origin)
@@ -335,9 +337,10 @@ end
 ---@param loop weft.Loop
 ---@param handler weft.Handler
 ---@param given? weft.FallbackOptions
+---@param worker fun(): integer|nil which one of several workers this process is
 ---@param level integer
 ---@return weft.Page
-function fallback.new(loop, handler, given, level)
+function fallback.new(loop, handler, given, worker, level)
   local where = "weft.fallback"
   if type(handler) == "table" then
     handler = handlers.events(where .. ": argument 'handler'", handler, level + 1)
@@ -349,6 +352,7 @@ function fallback.new(loop, handler, given, level)
   local script = read_script(level + 1)
   local service = {
     loop = loop,
+    worker = worker,
     run = session.runner(handler),
     pair = pairing(loop, checked),
     upgrade = checked.upgrade,

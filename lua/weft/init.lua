@@ -247,7 +247,9 @@ local function new()
   ---@return weft.Page
   function weft.fallback(handler, options)
     core.check(loop, "weft.fallback")
-    return (fallback.new(loop, handler, options, 2))
+    return (fallback.new(loop, handler, options, function()
+      return serves.worker
+    end, 2))
   end
 
   --- Makes a room: a message sent to it goes to all its members. One whose

@@ -216,8 +216,16 @@
       return url + (url.indexOf('?') < 0 ? '?' : '&') + what;
     }
 
-    ask(url, more) {
-      return fetch(url, Object.assign({ cache: 'no-store', credentials: 'include' }, more));
+    // Of a server's processes one has the session. A request that meets another is
+    // told so on a connection that then ends; the next may meet the right one, and
+    // stays with it.
+    async ask(url, more) {
+      for (let tries = 1; ; tries++) {
+        const response = await fetch(url, Object.assign({ cache: 'no-store', credentials: 'include' }, more));
+        if (response.status !== 421 || tries > 100 || this.over) return response;
+        await settled(response.text());
+        if (tries > 10) await sleep(tries);
+      }
     }
 
     post(url, body, more) {

@@ -1,6 +1,6 @@
 -- The weft server that WeftSocket talks to.  Prints where it listens.
 --
---   lua5.4 spec/interop/fallback_server.lua
+--   lua5.4 spec/interop/fallback_server.lua [WORKERS]
 local weft = require "weft"
 
 local function echo(ws)
@@ -59,16 +59,21 @@ for path, handler in pairs(handlers) do
   pages[path] = weft.fallback(handler, options)
 end
 
-local server = assert(weft.listen {
+local workers = math.tointeger(tonumber(arg[1] or 1))
+
+weft.serve {
   port = 0,
+  workers = workers,
   max_body = 600000, -- less than a message may have
   protocols = options.protocols,
   max_message = options.max_message,
   upgrade = options.upgrade,
   websocket = handlers,
   http = pages,
-})
-
-print("listening on " .. server:url())
-io.stdout:flush()
-weft.run()
+  on_worker = function(n, server)
+    if n == 1 then
+      print("listening on " .. server:url())
+      io.stdout:flush()
+    end
+  end,
+}

@@ -173,6 +173,7 @@ function Client:try_follow(after, options)
   local head = raw:parsed_head()
   if head.status ~= 200 then
     head.body = read_body(raw, head)
+    raw:close()
     return nil, head
   end
   return setmetatable({ raw = raw, head = head, text = "", comments = 0, last = after }, Stream)

@@ -21,6 +21,7 @@ local BATCH = 65536
 ---@class weft.FallbackService
 ---@field loop weft.Loop
 ---@field run fun(ws: weft.Connection) the handler
+---@field worker fun(): integer|nil which one of several workers this process is
 ---@field pair fun(protocol: string|nil): weft.Connection, weft.Connection
 ---@field grace number
 ---@field ping_interval number
@@ -94,9 +95,20 @@ function session.runner(handler)
   end
 end
 
-local function new_id(loop)
+-- What nobody guesses, and before it which worker has the session.
+local function new_id(loop, worker)
   local id = core.base64(core.random_bytes(loop, 24))
-  return (id:gsub("[+/]", { ["+"] = "-", ["/"] = "_" }))
+  id = id:gsub("[+/]", { ["+"] = "-", ["/"] = "_" })
+  return worker and worker .. "." .. id or id
+end
+
+--- Whether a session that is not here is one of another worker's.
+---@param service weft.FallbackService
+---@param id string
+---@return boolean
+function session.is_elsewhere(service, id)
+  local worker, named = service.worker(), id:match("^(%d+)%.")
+  return worker ~= nil and named ~= nil and named ~= tostring(worker)
 end
 
 --- Opens a session; its handler runs once the client comes with its id.
@@ -108,7 +120,7 @@ end
 function session.open(service, plan, request, protocol)
   local loop = service.loop
   local self = setmetatable({
-    id = new_id(loop),
+    id = new_id(loop, service.worker()),
     service = service,
     plan = plan,
     request = request,
