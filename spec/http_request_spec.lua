@@ -163,3 +163,31 @@ describe("what an http function returns", function()
     end
   end)
 end)
+
+describe("headers that were prepared", function()
+  local given = http.prepare { B = "2", A = "1" }
+
+  it("have their lines, and are read as a table", function()
+    local headers = given()
+    assert.equal("A: 1\r\nB: 2\r\n", http.prepared_lines(headers))
+    assert.equal("1", headers.A)
+    local seen = {}
+    for name, value in pairs(headers) do
+      seen[name] = value
+    end
+    assert.same({ A = "1", B = "2" }, seen)
+    assert.equal("A: 1\r\nB: 2\r\n", select(2, response.check("http", "GET", 200, headers)))
+  end)
+
+  it("become ordinary ones by a change, which nobody else sees", function()
+    local headers = given()
+    headers.C = "3"
+    headers.A = nil
+    assert.is_nil(http.prepared_lines(headers))
+    assert.equal("B: 2\r\nC: 3\r\n", select(2, response.check("http", "GET", 200, headers)))
+    headers = given()
+    headers.B = nil
+    assert.equal("A: 1\r\n", select(2, response.check("http", "GET", 200, headers)))
+    assert.equal("A: 1\r\nB: 2\r\n", http.prepared_lines(given()))
+  end)
+end)

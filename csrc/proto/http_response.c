@@ -7,23 +7,26 @@
 
 #include "proto/writer.h"
 
+/* Whether a line begins with the name and a colon. */
+static bool
+begins_with(struct weft_span line, struct weft_span name)
+{
+    return line.len > name.len && line.data[name.len] == ':'
+           && weft_http_same((struct weft_span){ line.data, name.len }, name);
+}
+
 bool
 weft_http_lines_name(struct weft_span lines, const char *name)
 {
     struct weft_span wanted = weft_http_text(name);
-    size_t at = 0;
+    const char *end;
 
-    while (at < lines.len) {
-        struct weft_span field = { lines.data + at, 0 };
-
-        while (at + field.len < lines.len &&
-               weft_http_is_tchar(field.data[field.len]))
-            field.len++;
-        if (weft_http_same(field, wanted))
+    for (; lines.len > 0; lines.len -= (size_t)(end - lines.data),
+                          lines.data = end) {
+        if (begins_with(lines, wanted))
             return true;
-        at += field.len;
-        while (at < lines.len && lines.data[at++] != '\n')
-            ;
+        end = memchr(lines.data, '\n', lines.len);
+        end = end != NULL ? end + 1 : lines.data + lines.len;
     }
     return false;
 }
@@ -57,39 +60,54 @@ put_named(struct weft_head_writer *w, const char *name, const char *value)
         weft_put_field(w, name, weft_http_text(value));
 }
 
-/* The lines that frame the body. */
-static void
-put_framing(struct weft_head_writer *w, const struct weft_http_response *r)
-{
-    char text[32];
+/* What there is in a head beside the caller's lines, in which it is looked for
+ * once. */
+struct parts {
+    char status[32], length[24];
+    const char *connection, *date, *type; /* NULL: none */
+};
 
+static void
+take_apart(struct parts *p, const struct weft_http_response *r)
+{
+    bool typed = weft_http_lines_name(r->headers, "content-type");
+    bool dated = weft_http_lines_name(r->headers, "date");
+
+    snprintf(p->status, sizeof(p->status), "HTTP/1.1 %u ", r->status);
+    snprintf(p->length, sizeof(p->length), "%llu",
+             (unsigned long long)r->length);
+    p->connection = connection_of(r);
+    p->date = dated ? NULL : r->date;
+    p->type = typed || (r->framing == WEFT_FRAMED_LENGTH && r->length == 0)
+                  ? NULL
+                  : "text/plain; charset=utf-8";
+}
+
+/* The lines that tell of the body. */
+static void
+put_framing(struct weft_head_writer *w, const struct weft_http_response *r,
+            const struct parts *p)
+{
     if (weft_http_never_has_body(r->status))
         return;
-    if ((r->framing != WEFT_FRAMED_LENGTH || r->length > 0)
-        && !weft_http_lines_name(r->headers, "content-type"))
-        put_named(w, "Content-Type", "text/plain; charset=utf-8");
+    put_named(w, "Content-Type", p->type);
     if (r->framing == WEFT_FRAMED_CHUNKS)
         put_named(w, "Transfer-Encoding", "chunked");
-    if (r->framing != WEFT_FRAMED_LENGTH)
-        return;
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)r->length);
-    put_named(w, "Content-Length", text);
+    if (r->framing == WEFT_FRAMED_LENGTH)
+        put_named(w, "Content-Length", p->length);
 }
 
 static void
-put_head(struct weft_head_writer *w, const struct weft_http_response *r)
+put_head(struct weft_head_writer *w, const struct weft_http_response *r,
+         const struct parts *p)
 {
-    char text[32];
-
-    snprintf(text, sizeof(text), "HTTP/1.1 %u ", r->status);
-    weft_put_text(w, text);
+    weft_put_text(w, p->status);
     weft_put_text(w, weft_http_reason(r->status));
     weft_put_text(w, "\r\n");
-    put_named(w, "Connection", connection_of(r));
-    if (!weft_http_lines_name(r->headers, "date"))
-        put_named(w, "Date", r->date);
+    put_named(w, "Connection", p->connection);
+    put_named(w, "Date", p->date);
     weft_put(w, r->headers);
-    put_framing(w, r);
+    put_framing(w, r, p);
     weft_put_text(w, "\r\n");
 }
 
@@ -97,11 +115,13 @@ enum weft_status
 weft_http_write_head(struct weft_buf *out, const struct weft_http_response *r)
 {
     struct weft_head_writer w = { NULL, 0 };
+    struct parts p;
 
-    put_head(&w, r);
+    take_apart(&p, r);
+    put_head(&w, r, &p);
     if (weft_writer_reserve(&w, out) != WEFT_OK)
         return WEFT_E_MEMORY;
-    put_head(&w, r);
+    put_head(&w, r, &p);
     weft_buf_commit(out, w.len);
     return WEFT_OK;
 }

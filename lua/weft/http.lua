@@ -112,6 +112,40 @@ function http.header_lines(headers, own)
   return table.concat(all)
 end
 
+-- Where the metatable of prepared headers has their lines.
+local LINES = {}
+
+--- For headers that many answers have: their lines are made once.  Returns a
+--- function that gives them as a table, which its first change makes an ordinary
+--- one.  None of them may be weft's own to set.
+---@param headers table that is not changed any more
+---@return fun(): table
+function http.prepare(headers)
+  local metatable = {
+    [LINES] = assert(http.header_lines(headers, function() end)),
+    __index = headers,
+    __pairs = function() return next, headers end,
+    __newindex = function(self, name, value)
+      setmetatable(self, nil)
+      for each, its in next, headers do
+        self[each] = its
+      end
+      self[name] = value
+    end,
+  }
+  return function()
+    return setmetatable({}, metatable)
+  end
+end
+
+--- The lines of prepared headers that nobody has changed, or nil.
+---@param headers table
+---@return string|nil
+function http.prepared_lines(headers)
+  local metatable = getmetatable(headers)
+  return metatable and rawget(metatable, LINES)
+end
+
 local framing = {
   ["connection"] = true,
   ["content-length"] = true,

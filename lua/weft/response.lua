@@ -82,6 +82,10 @@ local function check_headers(who, headers)
   elseif type(headers) ~= "table" then
     error(who .. ": the headers: expected a table, got " .. check.show(headers), 0)
   end
+  local prepared = http.prepared_lines(headers)
+  if prepared then
+    return prepared
+  end
   local length, rest = take_length(who, headers)
   local lines, wrong = http.header_lines(rest, own(rest))
   if not lines then
@@ -97,7 +101,7 @@ local function check_body(who, body)
   elseif body == nil then
     return ""
   elseif type(body) == "string" or type(body) == "function"
-         or core.is_file and core.is_file(body) then
+         or core.is_file(body) then
     return body
   end
   error(who .. ": the body: expected a string, a list of strings, a function"

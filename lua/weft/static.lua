@@ -329,10 +329,12 @@ local function send(self, request, path, opened)
       ["Content-Range"] = "bytes */" .. representation.size,
     })
   end
-  local head = head_of(self, representation, packed, false)
   if not offset then
-    return 200, head, file
+    representation.head = representation.head
+                          or http.prepare(head_of(self, representation, packed, false))
+    return 200, representation.head(), file
   end
+  local head = head_of(self, representation, packed, false)
   head["Content-Range"] = ("bytes %d-%d/%d"):format(offset, offset + length - 1,
                                                     representation.size)
   return 206, head, file:part(offset, length)
