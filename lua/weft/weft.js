@@ -17,8 +17,8 @@
   const root = typeof self === 'undefined' ? global : self;
   const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
   const TYPE = 'application/x-weft';
-  const BATCH = 262144;       // characters of a POST, about
-  const TEXT_PIECE = 131072;  // characters of a record
+  const BATCH = 131072;       // characters of a POST, of three bytes at most, unless
+  const TEXT_PIECE = 65536;   // one record has more: characters before they are escaped
   const BYTES_PIECE = 196608; // bytes of one: a multiple of 3
   const WEIGHT = 64;          // what an event counts besides its text
   const FIRST = 4000;         // milliseconds for the first bytes of a stream

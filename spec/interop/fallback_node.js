@@ -195,6 +195,10 @@ async function messages() {
     assert.ok(socket.bufferedAmount >= 3000001);
     assert.ok(await socket.take() === text);
     assert.deepStrictEqual(new Uint8Array(await socket.take()), bytes);
+    for (const character of ['\u8A9E', '\\', '\n']) { // three bytes each, and two
+      socket.send(character.repeat(1000000));
+      assert.ok(await socket.take() === character.repeat(1000000));
+    }
     while (socket.bufferedAmount > 0) await sleep(5);
     socket.close();
   });

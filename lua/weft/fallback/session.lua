@@ -23,9 +23,16 @@ local BATCH = 65536
 ---@field run fun(ws: weft.Connection) the handler
 ---@field worker fun(): integer|nil which one of several workers this process is
 ---@field pair fun(protocol: string|nil): weft.Connection, weft.Connection
+---@field upgrade? function
+---@field origins? string[]
+---@field any_origin boolean
+---@field protocols? string[]
 ---@field grace number
 ---@field ping_interval number
----@field window integer
+---@field max_sessions number
+---@field window number
+---@field script string the client for browsers
+---@field tag string its ETag
 ---@field sessions table<string, weft.FallbackSession>
 ---@field count integer of them
 
