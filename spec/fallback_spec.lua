@@ -1,9 +1,11 @@
 local case = require "support.case"
+local certificates = require "support.certificates"
 local child_process = require "support.child"
 local fallback = require "support.fallback"
 local frame = require "support.frame"
 local mime = require "mime"
 local patience = require "support.patience"
+local tls_peer = require "support.tls_peer"
 
 local served, joined, watching = fallback.served, fallback.joined, fallback.watching
 
@@ -89,6 +91,21 @@ describe("a session of weft.fallback", function()
     local stream = client:follow()
     assert.same({ "tPOST /chat 7 a=b ana", "t127.0.0.1 integer" }, stream:records(2))
     stream:close()
+  end))
+
+  it("knows that the client came by TLS", case(function(t)
+    local server = served(t, function(ws)
+      ws:send(ws.tls.version)
+    end, nil, { tls = certificates.with(certificates.server) })
+    local function ask(start, more)
+      local openssl = tls_peer.s_client(t, server, { "-quiet" })
+      openssl:write(start .. " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" .. more .. "\r\n")
+      return (openssl:finish())
+    end
+    local opened = ask("POST /chat?weft=open&weft.v=1", "Content-Type: application/x-weft\r\nContent-Length: 0\r\n")
+    local events = ask("GET /chat?weft=" .. opened:match '"id":"([^"]*)"', "")
+    assert.is_truthy(events:find("data: tTLSv1.3\n", 1, true), events)
+    assert.is_truthy(events:find("data: c1000\n", 1, true), events)
   end))
 
   it("starts its handler when the client comes with the name", case(function(t)
