@@ -261,7 +261,8 @@ copy_chunk(struct weft_link *k, struct weft_span s)
         return WEFT_E_MEMORY;
     memcpy(to, head, n);
     memcpy(to + n, s.data, s.len);
-    memcpy(to + n + s.len, "\r\n", 2);
+    to[n + s.len] = '\r';
+    to[n + s.len + 1] = '\n';
     weft_outq_commit(&k->flow->session.out, n + s.len + 2);
     return WEFT_OK;
 }

@@ -4,8 +4,8 @@
 #include "proto/http_body.h"
 
 enum {
-    LINE_MAX = 1024,        /* a chunk's size with its extensions */
-    TRAILERS_MAX = 8 * 1024,
+    MOST_LINE = 1024,        /* a chunk's size with its extensions */
+    MOST_TRAILERS = 8 * 1024,
 };
 
 static enum weft_status
@@ -113,7 +113,7 @@ static enum weft_status
 read_size(struct weft_http_body *b, struct weft_span raw, size_t *used)
 {
     struct weft_span line;
-    enum weft_status rc = take_line(b, raw, used, LINE_MAX, &line);
+    enum weft_status rc = take_line(b, raw, used, MOST_LINE, &line);
     size_t i = 0;
 
     if (rc != WEFT_OK)
@@ -139,7 +139,7 @@ static enum weft_status
 read_trailers(struct weft_http_body *b, struct weft_span raw, size_t *used)
 {
     struct weft_span line;
-    size_t most = TRAILERS_MAX - b->lines;
+    size_t most = MOST_TRAILERS - b->lines;
     enum weft_status rc = take_line(b, raw, used, most, &line);
 
     if (rc != WEFT_OK)
@@ -147,7 +147,7 @@ read_trailers(struct weft_http_body *b, struct weft_span raw, size_t *used)
     b->lines += (uint32_t)line.len + 2;
     if (line.len == 0)
         b->state = WEFT_BODY_DONE;
-    else if (b->lines >= TRAILERS_MAX)
+    else if (b->lines >= MOST_TRAILERS)
         return fault(b, 400, "the trailers are too long");
     return WEFT_OK;
 }
