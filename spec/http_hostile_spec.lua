@@ -249,6 +249,8 @@ describe("a handler cannot split its answer:", function()
     refuses("a name, " .. i, { [name] = "y" })
   end
   refuses("a name that is a number", { "y" })
+  refuses("a value that is none", { ["X-Given"] = false })
+  refuses("a value that is none, beside a length", { ["X-Given"] = false, ["Content-Length"] = 1 })
   refuses("its framing", { ["Transfer-Encoding"] = "chunked" })
   refuses("its framing, however it is spelt", { ["tRANSFER-eNCODING"] = "identity" })
   refuses("another length than it has", { ["Content-Length"] = 2 })

@@ -54,7 +54,9 @@ local function take_length(who, headers)
   end
   local rest = {}
   for name, value in pairs(headers) do
-    rest[name] = not is_length(name) and value or nil
+    if not is_length(name) then
+      rest[name] = value
+    end
   end
   return length, rest
 end
