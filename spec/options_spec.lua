@@ -42,7 +42,7 @@ describe("a table of options", function()
   it("raises for what comes in a later version", function()
     for _, name in ipairs {
       "max_connections", "max_connections_per_address", "rate", "memory_limit", "hosts",
-      "trusted_proxies", "proxy_protocol", "log", "max_body",
+      "trusted_proxies", "proxy_protocol", "log",
     } do
       refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")
     end
@@ -164,7 +164,7 @@ describe("the settings of a connection", function()
       assert.equal(is_server and "boolean" or "table", type(made.compression)) -- see deflate_options_spec
       made.compression = nil
       assert.same({
-        max_message = 1048576, max_frame = 1048576, max_fragments = 1024, max_header = 16384, max_headers = 100,
+        max_message = 1048576, max_frame = 1048576, max_fragments = 1024, max_header = 16384, max_headers = 100, max_body = 1048576,
         handshake_timeout = 10, idle_timeout = math.huge, close_timeout = 5, write_timeout = 30, ping_interval = 20,
         ping_timeout = 20, send_buffer = 65536, receive_buffer = 65536, nodelay = true,
       }, made)

@@ -100,7 +100,7 @@ describe("a server with TLS", function()
     os.remove(path)
     t:server { unix = path, tls = certificates.with(certificates.server), http = function() return 200, nil, "inside" end }
     local openssl = tls_peer.openssl(t, { "s_client", "-quiet", "-unix", path, "-CAfile", certificates.ca })
-    openssl:write "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    openssl:write "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert.matches("^HTTP/1.1 200 .*\r\n\r\ninside$", (openssl:finish()))
   end))
 end)

@@ -1,6 +1,6 @@
 /*
- * A server's answers to plain requests: whole ones, ones that are written piece
- * by piece, and files.  It must not know how requests are read.
+ * A server's answers to plain requests: whole ones, and ones that are written
+ * piece by piece.  It must not know how requests are read.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,8 +8,6 @@
 #include "loop/link_inner.h"
 #include "loop/listener.h"
 #include "net/sock.h"
-
-enum { FILE_STEP = 64 * 1024 }; /* bytes of a file in the queue at a time */
 
 /* ---- what becomes of the connection */
 
@@ -192,8 +190,8 @@ begun(struct weft_link *k)
     weft_link_retime(k);
 }
 
-static void
-finish_answer(struct weft_link *k)
+void
+weft_link_finish_answer(struct weft_link *k)
 {
     k->flow->answer.whole = true;
     weft_link_advance(k);
@@ -230,7 +228,7 @@ weft_link_respond(struct weft_link *k, unsigned status,
         return WEFT_E_MEMORY;
     }
     begun(k);
-    finish_answer(k);
+    weft_link_finish_answer(k);
     return WEFT_OK;
 }
 
@@ -304,94 +302,6 @@ weft_link_end_answer(struct weft_link *k)
             || copy(k, (struct weft_span){ "0\r\n\r\n", 5 }) != WEFT_OK))
         return WEFT_E_MEMORY;
     weft_link_mark_dirty(k);
-    finish_answer(k);
+    weft_link_finish_answer(k);
     return WEFT_OK;
-}
-
-/* ---- files */
-
-void
-weft_answer_close_file(struct weft_answer *a)
-{
-    if (a->has_file)
-        weft_sock_close(&a->file);
-    a->has_file = false;
-}
-
-/* Queues the next piece; WEFT_E_SYSTEM: there is less than was promised. */
-static enum weft_status
-queue_piece(struct weft_link *k)
-{
-    struct weft_answer *a = &k->flow->answer;
-    size_t want = a->left < FILE_STEP ? (size_t)a->left : FILE_STEP;
-    uint8_t *to;
-    long n;
-
-    if (!weft_link_get_buffer(k)
-        || (to = weft_outq_reserve(&k->flow->session.out, want)) == NULL)
-        return WEFT_E_MEMORY;
-    n = weft_sock_read_file(a->file, to, want, a->at);
-    if (n <= 0)
-        return WEFT_E_SYSTEM;
-    weft_outq_commit(&k->flow->session.out, (size_t)n);
-    a->at += (uint64_t)n;
-    a->left -= (uint64_t)n;
-    return WEFT_OK;
-}
-
-/* Its head may be on its way: all that is left is to break off. */
-static void
-file_failed(struct weft_link *k, enum weft_status rc)
-{
-    weft_link_abort(k, WEFT_CAUSE_ERROR,
-                    rc == WEFT_E_MEMORY ? "out of memory"
-                                        : "a file became shorter while it"
-                                          " was sent");
-}
-
-static void
-pump(struct weft_link *k)
-{
-    struct weft_answer *a = &k->flow->answer;
-    enum weft_status rc = a->left > 0 ? queue_piece(k) : WEFT_OK;
-
-    if (rc != WEFT_OK) {
-        file_failed(k, rc);
-        return;
-    }
-    if (a->left == 0) {
-        weft_answer_close_file(a);
-        finish_answer(k);
-    }
-}
-
-enum weft_status
-weft_link_respond_file(struct weft_link *k, unsigned status,
-                       struct weft_span headers, int fd, uint64_t at,
-                       uint64_t length)
-{
-    enum weft_status rc = weft_link_begin_answer(k, status, headers, length);
-    struct weft_answer *a = &k->flow->answer;
-
-    if (rc != WEFT_OK || a->bodiless || k->state != WEFT_LINK_ANSWERING) {
-        weft_sock_close(&fd);
-        return rc != WEFT_OK ? rc : weft_link_end_answer(k);
-    }
-    a->has_file = true;
-    a->file = fd;
-    a->at = at;
-    pump(k);
-    return k->state == WEFT_LINK_CLOSED ? WEFT_E_CLOSED : WEFT_OK;
-}
-
-void
-weft_link_answer_sent(struct weft_link *k)
-{
-    if (!k->flow->answer.has_file) {
-        weft_link_advance(k);
-        return;
-    }
-    pump(k); /* a piece a turn: the others get theirs */
-    if (k->state != WEFT_LINK_CLOSED && weft_link_queued(k) > 0)
-        weft_link_watch(k, k->watch.wanted | WEFT_WRITABLE);
 }

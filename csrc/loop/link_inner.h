@@ -4,7 +4,7 @@
  *
  *   link.c       life and death        link_begin.c how an opening begins
  *   link_open.c  the handshake, both roles
- *   link_request.c and link_answer.c  plain HTTP
+ *   link_request.c, link_answer.c and link_file.c  plain HTTP
  *   link_io.c    reading and flushing  link_data.c  messages in and out
  *   link_large.c large messages in
  *   link_time.c  deadlines             link_pair.c  two ends without a socket
@@ -65,11 +65,17 @@ enum weft_status weft_link_keep_peer(struct weft_link *k,
 /* link_answer.c */
 /* Puts a finished answer out; the connection ends behind it. */
 void weft_link_end_with_answer(struct weft_link *k);
-/* The answer, or the piece of it that was queued, has left. */
-void weft_link_answer_sent(struct weft_link *k);
+/* All of the answer is queued. */
+void weft_link_finish_answer(struct weft_link *k);
 /* What can come behind the answer, comes. */
 void weft_link_advance(struct weft_link *k);
+
+/* link_file.c */
 void weft_answer_close_file(struct weft_answer *a);
+/* All that was queued has left: more of the answer's file is queued, or, when
+ * that was often enough in this turn, the next one sees to it.  False: nothing
+ * was queued. */
+bool weft_link_add_pieces(struct weft_link *k, int *steps);
 
 /* link_request.c */
 void weft_link_read_asked(struct weft_link *k);

@@ -347,7 +347,7 @@ output_done(struct weft_link *k)
         if (k->inbox_ended)
             weft_link_finish(k, WEFT_CAUSE_EOF, NULL);
     } else if (k->state == WEFT_LINK_ANSWERING) {
-        weft_link_answer_sent(k);
+        weft_link_advance(k);
     } else if (k->state == WEFT_LINK_OPEN
                && weft_session_closed(&k->flow->session)
                && k->role == WEFT_SERVER) {
@@ -385,28 +385,42 @@ weft_link_send_now(struct weft_link *k, struct weft_chunk *c)
     }
 }
 
+/* Sends all that is queued; false: the socket does not take it. */
+static bool
+send_queued(struct weft_link *k)
+{
+    struct weft_outq *out = &k->flow->session.out;
+
+    while (weft_link_backlog(k) > 0) {
+        if (!send_some(k))
+            return false;
+        if (weft_outq_len(out) == 0 && k->flow->session.blocked)
+            weft_session_set_blocked(&k->flow->session, false);
+    }
+    return true;
+}
+
 void
 weft_link_flush(struct weft_link *k)
 {
-    struct weft_outq *out;
+    int steps = 0;
 
     weft_link_catch_up(k);
-    out = &k->flow->session.out;
     if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED
         || k->state == WEFT_LINK_DIALLING)
         return;
     if (!weft_link_is_awake(k))
         return; /* it has nothing to send */
-    while (weft_link_backlog(k) > 0) {
-        if (!send_some(k))
+    do {
+        if (!send_queued(k))
             return;
-        if (weft_outq_len(out) == 0 && k->flow->session.blocked)
-            weft_session_set_blocked(&k->flow->session, false);
-    }
+    } while (weft_link_add_pieces(k, &steps));
+    if (k->state == WEFT_LINK_CLOSED)
+        return;
     weft_session_set_blocked(&k->flow->session, false);
     return_buffer(k);
     weft_flow_touch(k->flow);
-    if (k->watch.wanted & WEFT_WRITABLE)
+    if ((k->watch.wanted & WEFT_WRITABLE) && !k->flow->answer.has_file)
         weft_link_watch(k, k->watch.wanted & WEFT_READABLE);
     if (k->drain)
         weft_link_mark(k);
