@@ -51,10 +51,14 @@ local function dial(t, url, options)
   return ws, math.tointeger(id), math.tointeger(pid)
 end
 
---- Connections, at least one to each of two workers: by number { ws, pid }.
+--- Connections, at least one to each of two workers: by number { ws, pid }.  Who
+--- has just been started again may need a moment.
 local function both(t, url, options)
   local found, all = {}, {}
-  for _ = 1, 100 do
+  for tries = 1, 500 do
+    if tries > 50 then
+      t.weft.sleep(0.01)
+    end
     local ws, id, pid = dial(t, url, options)
     all[#all + 1] = ws
     found[id] = found[id] or { ws = ws, pid = pid }
@@ -62,7 +66,7 @@ local function both(t, url, options)
       return found, all
     end
   end
-  error "a hundred connections met one worker"
+  error "five hundred connections met one worker"
 end
 
 local function lives(pid)
