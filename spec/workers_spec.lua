@@ -320,7 +320,7 @@ describe("the parent of workers", function()
       io.stdout:setvbuf "full"
       io.write "before\n"
       require("weft").serve { port = 0, workers = 2, websocket = print, on_worker = function(n)
-        io.stderr:write("worker ", n, "\n")
+        io.stderr:write("worker " .. n .. "\n") -- at once: the other writes too
       end }
     ]])
     child:wait_for "worker 1"

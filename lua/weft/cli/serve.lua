@@ -38,9 +38,11 @@ local function relay(weft)
   end
 end
 
+-- Written at once: other workers write there too.
 local function log(...)
-  local line = terminal.harmless(table.concat({ ... }, " "))
-  io.stderr:write(os.date("!%Y-%m-%dT%H:%M:%SZ "), (line:gsub("[\n\t]", " ")), "\n")
+  local words = { os.date "!%Y-%m-%dT%H:%M:%SZ", ... }
+  local line = terminal.harmless(table.concat(words, " "))
+  io.stderr:write((line:gsub("[\n\t]", " ")) .. "\n")
 end
 
 local function logged_page(page)
