@@ -2,43 +2,12 @@
 -- answers that are written piece by piece.
 local case = require "support.case"
 local curl = require "support.curl"
+local exchange = require "support.exchange"
 local frame = require "support.frame"
 local handshake = require "support.handshake"
 
-local function get(path, options)
-  options = options or {}
-  options.path, options.keep = path, true
-  return handshake.http(options)
-end
-
-local function post(body, path)
-  return get(path or "/", { method = "POST", headers = { ["Content-Length"] = tostring(#body) }, body = body })
-end
-
--- The next answer on a connection that may go on.
-local function next_answer(raw)
-  local answer = raw:parsed_head()
-  answer.body = raw:receive(tonumber(answer.headers["content-length"] or 0))
-  return answer
-end
-
--- An answer in chunks: what they hold, and how many there are.
-local function read_chunks(raw)
-  local pieces = {}
-  while true do
-    local line = ""
-    while line:sub(-2) ~= "\r\n" do
-      line = line .. assert(raw:receive(1))
-    end
-    local size = tonumber(line:sub(1, -3), 16)
-    local piece = raw:receive(size)
-    assert.equal("\r\n", raw:receive(2))
-    if size == 0 then
-      return table.concat(pieces), #pieces
-    end
-    pieces[#pieces + 1] = piece
-  end
-end
+local get, post = exchange.get, exchange.post
+local next_answer, read_chunks = exchange.next_answer, exchange.read_chunks
 
 local function tells(request)
   return 200, {}, request.method .. " " .. request.path .. " " .. request.body

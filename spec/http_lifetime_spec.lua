@@ -2,25 +2,12 @@
 -- that close, handlers that are cancelled, and what is still on its way then.
 local case = require "support.case"
 local certificates = require "support.certificates"
+local exchange = require "support.exchange"
 local handshake = require "support.handshake"
 local requests = require "weft.request"
 local tls_peer = require "support.tls_peer"
 
-local function get(path, options)
-  options = options or {}
-  options.path, options.keep = path, true
-  return handshake.http(options)
-end
-
-local function post(body, path)
-  return get(path or "/", { method = "POST", headers = { ["Content-Length"] = tostring(#body) }, body = body })
-end
-
-local function next_answer(raw)
-  local answer = raw:parsed_head()
-  answer.body = raw:receive(tonumber(answer.headers["content-length"] or 0))
-  return answer
-end
+local get, post, next_answer = exchange.get, exchange.post, exchange.next_answer
 
 local function tells(request)
   return 200, {}, request.path .. " " .. request.body

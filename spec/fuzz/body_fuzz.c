@@ -6,23 +6,12 @@
  * out, the same fault is found and the same bytes are left; no more comes out
  * than is taken, and what is final stays.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "demand.h"
 #include "proto/http_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-demand(int holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", what);
-        abort();
-    }
-}
-
-#define DEMAND(condition) demand((condition) ? 1 : 0, #condition)
 
 static const char *const heads[] = {
     "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -6,23 +6,12 @@
  * the same, slice for slice; it comes to it with the very byte that decides;
  * and what one side accepts and answers, the other side understands.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "demand.h"
 #include "proto/handshake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-demand(int holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", what);
-        abort();
-    }
-}
-
-#define DEMAND(condition) demand((condition) ? 1 : 0, #condition)
 
 static const struct limits {
     uint32_t bytes, fields;

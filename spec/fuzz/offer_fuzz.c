@@ -8,25 +8,14 @@
  * takes the answer for the same; what a client takes for an answer lies within
  * what it asked for; neither judges what is malformed.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "demand.h"
 #include "proto/deflate.h"
 #include "proto/deflate_offer.h"
 #include "proto/extension.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-demand(int holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", what);
-        abort();
-    }
-}
-
-#define DEMAND(condition) demand((condition) ? 1 : 0, #condition)
 
 struct head {
     struct weft_http_head h;

@@ -6,23 +6,12 @@
  * comes of it, and the same bytes come through; what is final stays; and why
  * it failed is printable and holds no password.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "demand.h"
 #include "proto/tunnel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-demand(int holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "does not hold: %s\n", what);
-        abort();
-    }
-}
-
-#define DEMAND(condition) demand((condition) ? 1 : 0, #condition)
 
 static const char *const hosts[] = {
     "example.com", "192.0.2.1", "2001:db8::1", "x",
