@@ -13,7 +13,8 @@ SIGTERM ends it. With workers, each has a room of its own.
 
 ]] .. serving.usage .. [[
   --room PATH          where the room is (/ws)
-  --log                a line on stderr for each request and connection
+  --log                a line on stderr for each request for a file, and for the
+                       beginning and end of each connection to the room
 ]]
 
 local function room_path(value)

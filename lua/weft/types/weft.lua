@@ -10,9 +10,9 @@
 ---@field kind? weft.Kind ("text")
 ---@field timeout? number seconds (no limit); for ws:send alone
 ---@field compress? boolean false: send it as it is, though compression was agreed on, since it is compressed already (true)
----@field event? string for event streams alone: the event's name; readers take one without for "message"
----@field id? string|integer for event streams alone: what a reader that comes again names as the last it saw; "" makes it forget
----@field retry? number for event streams alone: seconds after which a reader that was cut off comes again
+---@field event? string for a stream's own send alone, like the next two: the event's name; readers take one without for "message"
+---@field id? string|integer what a reader that comes again names as the last it saw; "" makes it forget
+---@field retry? number seconds after which a reader that was cut off comes again
 
 --- Why a connection ended.
 ---@alias weft.Cause
@@ -47,8 +47,9 @@
 
 --- What answers plain HTTP, as a task of its own: returns a status from 200 to
 --- 599, headers (name to value or list of values), and a body: a string, a list
---- of strings, a function that streams, or a file as weft.static gives it.
----@alias weft.Page fun(request: weft.Request): integer, table<string, string|string[]>?, string|string[]|weft.Body|weft.File|nil
+--- of strings, a function that streams, or a file as weft.static gives it. Nothing,
+--- when it has answered with an event stream.
+---@alias weft.Page fun(request: weft.Request): integer?, table<string, string|string[]>?, string|string[]|weft.Body|weft.File|nil
 
 --- A page for each method that a path knows: `{ GET = ..., POST = ... }`. HEAD
 --- goes to GET, OPTIONS is answered, other methods get 405 with Allow.
@@ -171,8 +172,8 @@
 ---@field types? table<string, string> content types by extension, besides the usual ones: { gmi = "text/gemini" }
 ---@field dotfiles? boolean whether names that begin with a dot are served (false)
 
---- An open file: the body of what weft.static answers, for who calls its handler
---- himself. It is closed when the answer is sent, or collected.
+--- An open file: the body of what weft.static answers, for whoever calls its
+--- handler. It is closed when the answer is sent, or collected.
 ---@class weft.File
 local file = {}
 
