@@ -101,7 +101,7 @@ function core.fd(loop) end
 
 --- Connection settings shared by all connections of a server or client:
 --- max_message max_frame max_fragments max_header max_headers
---- handshake_timeout idle_timeout close_timeout write_timeout ping_interval
+--- max_body handshake_timeout idle_timeout close_timeout write_timeout ping_interval
 --- ping_timeout send_buffer receive_buffer (numbers, math.huge for none;
 --- ping_interval math.huge turns it off) nodelay (boolean); compression (false
 --- or nil, or what compression.lua makes of the option: level, mem_level (0: as
@@ -167,14 +167,42 @@ function core.choose_protocol(ws, protocols) end
 --- Answers 101.  headers: lines each ended by CRLF, checked by the caller.
 --- True, or nil, "closed", code, reason when the peer has gone.
 function core.accept(ws, protocol, headers) end
---- Answers with a whole HTTP response, then closes; does not wait.
+--- The body of a plain request: waits until all of it is there. Nil, "closed",
+--- code, reason when there will be none: the client has gone, or was answered with
+--- 400 or 413; or nil, "cancelled".
+---@param ws userdata
+---@return string|nil body, string? word, integer? code, string? reason
+function core.read_body(ws) end
+--- Answers with a whole HTTP response; does not wait. Behind it comes the
+--- connection's next request, or its end. True, or nil, "closed", code, reason.
 ---@param ws userdata
 ---@param status integer
 ---@param headers string lines each ended by CRLF
 ---@param body string
 function core.respond(ws, status, headers, body) end
-
---- The same with a file, or the part of it that is to be sent, as the peer takes
+--- The same piece by piece: core.write for each, then core.end_response. Without a
+--- length the body goes in chunks, or to HTTP/1.0 until the connection ends.
+---@param ws userdata
+---@param status integer
+---@param headers string lines each ended by CRLF
+---@param length? integer of the body
+function core.begin_response(ws, status, headers, length) end
+--- Waits while more than send_buffer is queued. True; nil, "closed", code, reason;
+--- or nil, "cancelled". Raises past the length.
+---@param ws userdata
+---@param bytes string
+function core.write(ws, bytes) end
+--- Raises when the body is shorter than the length.
+---@param ws userdata
+function core.end_response(ws) end
+--- Answers a plain request with an event stream, which the connection is from then
+--- on. True, also when the server is closing and the stream ends at once; or nil,
+--- "closed", code, reason.
+---@param ws userdata
+---@param headers string lines each ended by CRLF, besides the stream's own
+---@param retry? integer milliseconds
+function core.event_stream(ws, headers, retry) end
+--- core.respond with a file, or the part of it that is to be sent, as the peer takes
 --- it; raises when it was closed.  It is closed then.
 ---@param file weft.File
 function core.respond_file(ws, status, headers, file) end
