@@ -319,7 +319,7 @@ function file:close() end
 ---@class weft.Connection
 ---@field request weft.Request the opening's request
 ---@field response weft.Response|nil on a client: what the server answered
----@field remote_address string the peer: "127.0.0.1"
+---@field remote_address string the peer: "127.0.0.1"; on a Unix-domain socket its path, or "unix" when it has none
 ---@field remote_port integer|nil nil on a Unix-domain socket
 ---@field tls weft.Tls|nil how it is encrypted; nil when it is not
 ---@field protocol string|nil the subprotocol agreed on
