@@ -245,7 +245,6 @@ describe("the other calls of an event stream", function()
     for _, name in ipairs { "event", "id", "retry" } do
       raises(function() far:send("x", { [name] = 1 }) end, "ws:send", name, "only event streams")
       raises(function() near:try_send("x", { [name] = 1 }) end, "ws:try_send", name, "only event streams")
-      raises(function() t.weft.room():send("x", { [name] = 1 }) end, "room:send", name)
     end
   end))
 
@@ -609,6 +608,19 @@ describe("a room of WebSockets and event streams", function()
     assert.equal("to\nboth", (wire:message()))
     assert.same({ "\0\1\2", "binary" }, { wire:message() })
     comes(raw, "data: to\ndata: both\n\nevent: binary\ndata: AAEC\n\n")
+  end))
+
+  it("tells streams a name, an id and when to come again, too", case(function(t)
+    local room, wire, raw = party(t)
+    assert.same({ 2, 0 }, { room:send("12", { event = "price", id = 7, retry = 0.5 }) })
+    assert.same({ 2, 0 }, { room:send("\255", { kind = "binary", id = "" }) })
+    assert.equal("12", (wire:message()))
+    assert.same({ "\255", "binary" }, { wire:message() })
+    comes(raw, "event: price\nid: 7\nretry: 500\ndata: 12\n\nevent: binary\nid: \ndata: /w==\n\n")
+    raises(function() room:send("x", { event = "a\nb" }) end, "room:send", "event")
+    raises(function() room:send("x", { id = "a\0b" }) end, "room:send", "id")
+    raises(function() room:send("x", { retry = -1 }) end, "room:send", "retry")
+    raises(function() room:send("x", { timeout = 1 }) end, "room:send", "timeout", "event, id, retry")
   end))
 
   it("leaves either out", case(function(t)

@@ -166,7 +166,9 @@ static enum weft_status
 send_event(struct weft_link *k, struct post *p)
 {
     const struct weft_letter *l = p->letter;
-    struct weft_sse e = weft_sse_message(l->opcode, l->data, l->len);
+    struct weft_sse e = l->event != NULL ? *l->event
+                                         : weft_sse_message(l->opcode, l->data,
+                                                            l->len);
 
     if (p->event == NULL)
         p->event = weft_sse_chunk(&e);

@@ -24,6 +24,8 @@ enum weft_on_full {
     WEFT_FULL_DROP,  /* it misses the message */
 };
 
+struct weft_sse;
+
 struct weft_membership {
     struct weft_node in_room; /* of room->members */
     struct weft_node apart;   /* of the loop's post, see post.h */
@@ -53,6 +55,8 @@ void weft_room_leave_all(struct weft_link *k);
 /* A message to a room. */
 struct weft_letter {
     enum weft_opcode opcode;
+    const struct weft_sse *event; /* what event streams get; NULL: the event of
+                                     the message, without a name and an id */
     bool plain; /* not compressed, whatever a member has agreed on */
     const void *data;
     size_t len;

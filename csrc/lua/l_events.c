@@ -70,18 +70,27 @@ check_retry(lua_State *L, const char *call)
     return (int64_t)(seconds * 1000 + 0.5);
 }
 
-void
-weft_event_encode(lua_State *L, struct weft_manner *m,
-                  struct weft_span *bytes, const char *call)
+struct weft_sse
+weft_event_make(lua_State *L, enum weft_opcode opcode, struct weft_span bytes,
+                const char *call)
 {
-    struct weft_sse e = weft_sse_message(m->opcode, bytes->data, bytes->len);
+    struct weft_sse e = weft_sse_message(opcode, bytes.data, bytes.len);
     struct weft_span name = check_line(L, "event", call);
-    int top = lua_gettop(L) - 1;
 
     if (name.data != NULL)
         e.name = name;
     e.id = check_line(L, "id", call);
     e.retry = check_retry(L, call);
+    return e;
+}
+
+void
+weft_event_encode(lua_State *L, struct weft_manner *m,
+                  struct weft_span *bytes, const char *call)
+{
+    int top = lua_gettop(L);
+    struct weft_sse e = weft_event_make(L, m->opcode, *bytes, call);
+
     replace_message(L, &e, m, bytes, call);
     lua_settop(L, top);
 }

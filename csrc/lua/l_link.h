@@ -12,6 +12,7 @@
 
 #include "lua/check.h"
 #include "lua/state.h"
+#include "proto/events.h"
 
 /* "connecting", "open", "closing" or "closed" */
 const char *weft_ws_state_name(const struct weft_ws *ws);
@@ -62,6 +63,10 @@ int weft_ws_wait_closed(lua_State *L);
 int weft_ws_leave(lua_State *L);
 int weft_ws_ping(lua_State *L);
 
+/* The event of a message, with "event", "id" and "retry" of the table at 3 of L,
+ * which are checked; what of them it lends is pushed. */
+struct weft_sse weft_event_make(lua_State *L, enum weft_opcode opcode,
+                                struct weft_span bytes, const char *call);
 /* Makes an event of the message at 2 of L and of "event", "id" and "retry" in
  * the table at 3, which are checked here; it takes the message's place. */
 void weft_event_encode(lua_State *L, struct weft_manner *m,

@@ -6,7 +6,7 @@
  * is not: one that nobody refers to is collected, and its members leave.
  */
 #include "lua/check.h"
-#include "lua/state.h"
+#include "lua/l_link.h"
 
 /* A userdata; user value 2: the loop. */
 struct room {
@@ -101,22 +101,29 @@ room_leave(lua_State *L)
 }
 
 /* room:send(message [, kind [, except]]) -> queued, dropped; the kind may be a
- * table of options */
+ * table of options, "event", "id" and "retry" for the event streams among the
+ * members */
 static int
 room_send(lua_State *L)
 {
     struct room *r = check_room(L, "room:send");
-    struct weft_manner m = weft_check_manner(L, 3, false, "room:send");
+    struct weft_manner m = weft_check_send(L, 3, false, true, "room:send");
     const struct weft_link *except = NULL;
     size_t len, queued, dropped;
     const char *message = weft_check_message(L, 2, m.opcode, &len,
                                              "room:send");
+    struct weft_sse event = { 0 };
 
+    lua_settop(L, 4); /* what is lent comes behind the arguments */
+    if (m.named)
+        event = weft_event_make(L, m.opcode, (struct weft_span){ message, len },
+                                "room:send");
     if (!lua_isnoneornil(L, 4))
         except = &check_ws(L, 4, r, "room:send", "except")->link;
     weft_instance_touch(r->instance);
     if (weft_room_send(&r->room, &(struct weft_letter){
                            .opcode = m.opcode, .plain = m.plain,
+                           .event = m.named ? &event : NULL,
                            .data = message, .len = len, .except = except },
                        &queued, &dropped)
         != WEFT_OK)

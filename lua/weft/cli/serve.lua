@@ -56,10 +56,11 @@ end
 
 local function logged_handler(handler)
   return function(ws)
-    local who, where = ws.remote_address or "-", ws.request.target
-    log(who, "WebSocket", where, "opened")
+    local who, where = ws.remote_address or "-", ws.request.target:match "^[^?]*"
+    local what = ws.request.headers.upgrade and "WebSocket" or "fallback"
+    log(who, what, where, "opened")
     handler(ws)
-    log(who, "WebSocket", where, "closed:", ws.close_code, ws.close_cause)
+    log(who, what, where, "closed:", ws.close_code, ws.close_cause)
   end
 end
 

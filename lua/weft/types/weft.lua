@@ -10,7 +10,7 @@
 ---@field kind? weft.Kind ("text")
 ---@field timeout? number seconds (no limit); for ws:send alone
 ---@field compress? boolean false: send it as it is, though compression was agreed on, since it is compressed already (true)
----@field event? string for a stream's own send alone, like the next two: the event's name; readers take one without for "message"
+---@field event? string for event streams, like the next two, alone or in a room: the event's name; readers take one without for "message"
 ---@field id? string|integer what a reader that comes again names as the last it saw; "" makes it forget
 ---@field retry? number seconds after which a reader that was cut off comes again
 
