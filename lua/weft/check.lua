@@ -71,6 +71,16 @@ check.seconds = check.number(0, huge, "seconds (a number, 0 or more)")
 check.string = of_type("string", "a string")
 check.boolean = of_type("boolean", "true or false")
 check.callback = of_type("function", "a function")
+-- what is in it: http.header_lines
+check.headers = of_type("table", "a table from name to value or list of values")
+
+--- The name of a file, a folder or a socket.
+function check.path(value)
+  if type(value) == "string" and value ~= "" and not value:find("%z") then
+    return value
+  end
+  return nil, "a path"
+end
 
 --- Words as HTTP writes them (RFC 9110, section 5.6.2), such as subprotocols.
 function check.token(value)

@@ -13,16 +13,9 @@ local function retry(value)
   return nil, "seconds (a number from 0 to 1e9)"
 end
 
-local function headers(value) -- what is in it: http.header_lines
-  if type(value) == "table" then
-    return value
-  end
-  return nil, "a table from name to value or list of values"
-end
-
 local options = {
   retry = { kind = retry },
-  headers = { kind = headers },
+  headers = { kind = check.headers },
 }
 
 local own = {

@@ -35,13 +35,6 @@ end
 
 local queue_limit = check.whole(1, math.huge, "a whole number, 1 or more, or math.huge")
 
-local function path(value)
-  if type(value) == "string" and value ~= "" and not value:find("%z") then
-    return value
-  end
-  return nil, "a path"
-end
-
 local pollers = { [""] = true, poll = true, epoll = true, kqueue = true }
 
 -- Whether the environment asks for poll(2); any other name is for the best that
@@ -226,7 +219,7 @@ local function new()
   ---@param options? weft.StaticOptions
   ---@return weft.Page
   function weft.static(directory, options)
-    check.argument("weft.static", "directory", path, directory, nil, 2)
+    check.argument("weft.static", "directory", check.path, directory, nil, 2)
     local checked = check.options(specs.static, "weft.static", options, 2)
     return (static.handler("weft.static", directory, checked, 2))
   end

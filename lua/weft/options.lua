@@ -50,13 +50,6 @@ local function host(value)
   return nil, "a host name or address, or '*'"
 end
 
-local function path(value)
-  if type(value) == "string" and value ~= "" and not value:find("%z") then
-    return value
-  end
-  return nil, "a path"
-end
-
 local function origin(value)
   local domain = type(value) == "string"
     and value:match("^%a[%w+.-]*://([^/%s%c]+)$")
@@ -75,13 +68,6 @@ local function origins(value)
   end
   local checked, expected = origin(value)
   return checked and { checked }, expected
-end
-
-local function headers(value) -- what is in it: http.header_lines
-  if type(value) == "table" then
-    return value
-  end
-  return nil, "a table from name to value or list of values"
 end
 
 local function events(value) -- what is in it: handlers.lua
@@ -149,7 +135,7 @@ local settings = merge(connection, {
 
 -- What a client's request says.
 local request = {
-  headers = { kind = headers },
+  headers = { kind = check.headers },
   protocols = { kind = protocols },
   origin = { kind = head_text, default = "" },
   user_agent = { kind = head_text, default = "weft/1.0.0" },
@@ -165,7 +151,7 @@ options.connect = merge(connection, request, {
   tls = { kind = tls.client_kind },
   proxy = { kind = proxy.kind },
   redirects = { kind = redirects, default = 0 },
-  unix = { kind = path },
+  unix = { kind = check.path },
 })
 
 --- weft.reconnecting
@@ -183,7 +169,7 @@ options.listen = merge(settings, {
   compression = server_compression,
   host = { kind = host, default = "127.0.0.1" },
   port = { kind = port, default = 8080 },
-  unix = { kind = path },
+  unix = { kind = check.path },
   websocket = { kind = handler },
   http = { kind = handler },
   upgrade = { kind = check.callback },
@@ -242,7 +228,7 @@ options.protocol_server = merge(limits, {
   compression = server_compression,
   protocols = { kind = protocols },
   origins = { kind = origins },
-  headers = { kind = headers },
+  headers = { kind = check.headers },
 })
 
 --- server:close, the second argument
