@@ -193,6 +193,8 @@ local function open(service, request, origin)
   local protocol, headers, refusal = nil, {}
   if request.query["weft.v"] ~= "1" then
     return answer(origin, 400, "This server speaks version 1 of weft's fallback.")
+  elseif request.body ~= "" then -- it would be kept with the request
+    return answer(origin, 400, "An opening has no body.")
   elseif refuse_new(service, plan, origin) then
     return refuse_new(service, plan, origin)
   elseif service.upgrade then
@@ -248,6 +250,8 @@ local function receive(found, request, origin)
     return 204, common(origin)
   elseif expected then
     return answer(origin, 409, tostring(expected))
+  elseif ok == false then
+    return answer(origin, 503, "A later POST has taken the place of this one.")
   end
   return answer(origin, 404, "The session is over.")
 end

@@ -3,6 +3,7 @@
 
 local core = require "weft.core"
 local check = require "weft.check"
+local guarded = require "weft.guarded"
 local http = require "weft.http"
 local requests = require "weft.request"
 local response = require "weft.response"
@@ -48,13 +49,7 @@ local function find_page(plan, ws, request)
   end
 end
 
-local function answer(plan, ws)
-  if not plan.page then
-    upgrade_required(ws, "This is a WebSocket server; it has no pages.")
-    return
-  end
-  local request = requests.new(core.head(ws, "request"), ws, plan)
-  local _ <close> = requests.answering(request)
+local function answer_request(plan, ws, request)
   local page = find_page(plan, ws, request)
   if not page then
     return
@@ -68,6 +63,17 @@ local function answer(plan, ws)
   if ws.state == "connecting" then -- else it is an event stream, or has ended
     response.send(ws, "http", request.method, status, headers, content)
   end
+end
+
+local function answer(plan, ws)
+  if not plan.page then
+    upgrade_required(ws, "This is a WebSocket server; it has no pages.")
+    return
+  end
+  local request = requests.new(core.head(ws, "request"), ws, plan)
+  guarded(requests.answering(request), function()
+    answer_request(plan, ws, request)
+  end)
 end
 
 -- What upgrade returned after true: header lines and the protocol or nil.

@@ -19,8 +19,8 @@ local function take_piece(self, record, last)
   end
   if writer.pieces:write(record.data) and last then
     writer.pieces:close()
-    self.writer = nil
   end
+  self.writer = not last and writer or nil
   return true
 end
 

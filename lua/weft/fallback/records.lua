@@ -90,26 +90,43 @@ function records.parse(line)
   }
 end
 
+--- The records of lines, one after the other, and nil for one that is none.
+---@param lines string each with its LF
+---@return fun(): weft.Record|nil
+function records.each(lines)
+  local next_line = lines:gmatch "([^\n]*)\n"
+  return function()
+    local line = next_line()
+    return line and records.parse(line)
+  end
+end
+
+local function are_records(lines)
+  for line in lines:gmatch "([^\n]*)\n" do
+    if not records.parse(line) then
+      return false
+    end
+  end
+  return true
+end
+
 --- What a client has posted: the number of the first record, the last event
---- that it has seen, and the records; nil when it is not well-formed.
+--- that it has seen, and the records; nil when it is not well-formed. The records
+--- are still lines, for records.each: as tables they would be many times as long,
+--- and they may have to wait.
 ---@param body string
 ---@return integer|nil first
 ---@return integer? seen
----@return weft.Record[]? list
+---@return string? list
 function records.parse_post(body)
   local first, seen, at = body:match("^(%d+) (%d+)\n()")
   if not first or #first > 15 or #seen > 15 or body:sub(-1) ~= "\n" then
     return nil
   end
-  local list = {}
-  for line in body:sub(at):gmatch("([^\n]*)\n") do
-    local record = records.parse(line)
-    if not record then
-      return nil
-    end
-    list[#list + 1] = record
+  local list = body:sub(at)
+  if are_records(list) then
+    return math.tointeger(tonumber(first)), math.tointeger(tonumber(seen)), list
   end
-  return math.tointeger(tonumber(first)), math.tointeger(tonumber(seen)), list
 end
 
 return records

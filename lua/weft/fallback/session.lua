@@ -9,6 +9,7 @@
 --- `grace` seconds, the client is taken for lost.
 
 local core = require "weft.core"
+local guarded = require "weft.guarded"
 local incoming = require "weft.fallback.incoming"
 local records = require "weft.fallback.records"
 
@@ -53,7 +54,8 @@ local BATCH = 65536
 ---@field writer? table of a message that comes in pieces: its kind and writer
 ---@field stream? weft.Queue told of new events; closed when another stream came
 ---@field back? weft.Queue closed when the client is back in time
----@field gate weft.Queue full while somebody hands on records
+---@field busy boolean somebody hands on records
+---@field turn? weft.Queue of who does so next; closed when another came
 ---@field acks weft.Queue told of acknowledged events
 ---@field handled weft.Queue closed when the handler is through
 ---@field through boolean it is
@@ -86,16 +88,18 @@ local session = {}
 function session.runner(handler)
   if type(handler) == "function" then
     return function(ws)
-      local _ <close> = owners[ws]
-      handler(ws)
+      guarded(owners[ws], function()
+        handler(ws)
+      end)
     end
   end
   local on_close = handler.close
   handler.close = function(ws, code, reason)
-    local _ <close> = owners[ws]
-    if on_close then
-      on_close(ws, code, reason)
-    end
+    guarded(owners[ws], function()
+      if on_close then
+        on_close(ws, code, reason)
+      end
+    end)
   end
   return function(ws)
     core.set_events(ws, handler)
@@ -142,7 +146,7 @@ function session.open(service, plan, request, protocol)
     last = 0,
     held = 0,
     received = 0,
-    gate = core.queue(loop, 1),
+    busy = false,
     acks = core.queue(loop, 1),
     handled = core.queue(loop, 1),
     through = false,
@@ -150,11 +154,6 @@ function session.open(service, plan, request, protocol)
     deaf = false,
     finished = false,
   }, Session)
-  self.opened = setmetatable({}, {
-    __close = function()
-      self.gate:take(0)
-    end,
-  })
   service.sessions[self.id] = self
   service.count = service.count + 1
   plan.attached[self] = true
@@ -169,7 +168,7 @@ function Session:expect()
   self.back = back
   core.spawn(self.service.loop, function()
     local _, why = back:take(self.service.grace)
-    if why == "timeout" then
+    if why == "timeout" and self.back == back then
       self:finish()
     end
   end)
@@ -296,6 +295,27 @@ function Session:write(write, stream, sent, once)
   return not why and sent or nil
 end
 
+---@private
+function Session:serve(write, stream, after, once)
+  if self.stream then
+    self.stream:close()
+  elseif self.back then
+    self.back:close()
+    self.back = nil
+  end
+  self.stream = stream
+  local sent = write(": weft\n\n") and after
+  while sent and self.stream == stream do
+    sent = self:write(write, stream, sent, once)
+  end
+end
+
+local Following = {
+  __close = function(following)
+    following.session:leave(following.stream)
+  end,
+}
+
 --- The body of a stream of the events after a number; one that begins ends the
 --- one before it. With `once` it ends after what is there, or comes next.
 ---@param after integer
@@ -304,26 +324,12 @@ end
 function Session:follow(after, once)
   return function(write)
     if self.finished then
-      return nil
+      return
     end
     local stream = core.queue(self.service.loop, 1)
-    local _ <close> = setmetatable({}, {
-      __close = function()
-        self:leave(stream)
-      end,
-    })
-    if self.stream then
-      self.stream:close()
-    elseif self.back then
-      self.back:close()
-      self.back = nil
-    end
-    self.stream = stream
-    local sent = write(": weft\n\n") and after
-    while sent and self.stream == stream do
-      sent = self:write(write, stream, sent, once)
-    end
-    return nil
+    guarded(setmetatable({ session = self, stream = stream }, Following), function()
+      self:serve(write, stream, after, once)
+    end)
   end
 end
 
@@ -344,29 +350,67 @@ end
 
 -- Up ------------------------------------------------------------------------
 
---- Hands records on to the handler's end, which may take its time; those that
---- it had before are left out. True; or false and what it expects when some are
---- missing; or nil when they make no sense, and the session is over.
----@param first integer the number of the first
----@param list weft.Record[]
----@return boolean|nil ok
----@return integer? expected
-function Session:receive(first, list)
-  if not self.gate:put(true) then
-    return nil
+-- Waits until nobody else hands on records: whether it may. Of those that wait
+-- only the last one goes on, since a client asks again when it has lost the
+-- answer; the others would keep what they have for as long as the handler likes.
+local function enter(self)
+  if not self.busy then
+    self.busy = true
+    return true
+  elseif self.turn then
+    self.turn:close()
   end
-  local _ <close> = self.opened
+  local turn = core.queue(self.service.loop, 1)
+  self.turn = turn
+  return turn:take()
+end
+
+local Handing = {
+  __close = function(handing)
+    local self = handing.session
+    local turn = self.turn
+    self.turn, self.busy = nil, turn ~= nil
+    if turn then
+      turn:try_put(true)
+    end
+  end,
+}
+
+local function hand_on(self, first, list)
   if first > self.received + 1 then
     return false, self.received + 1
   end
-  for i = self.received - first + 2, #list do
-    if not incoming.take(self, list[i]) then
-      self:finish()
-      return nil
+  local n = first
+  for record in records.each(list) do
+    if n > self.received then
+      if not incoming.take(self, record) then
+        self:finish()
+        return nil
+      end
+      self.received = n
     end
-    self.received = first + i - 1
+    n = n + 1
   end
   return true
+end
+
+--- Hands records on to the handler's end, which may take its time; those that
+--- it had before are left out. True; or false and what it expects when some are
+--- missing; or false when another call took its place; or nil when they make no
+--- sense, and the session is over.
+---@param first integer the number of the first
+---@param list string their lines, which are well-formed
+---@return boolean|nil ok
+---@return integer? expected
+function Session:receive(first, list)
+  if list == "" then
+    return true -- it may be for this that the handler waits
+  elseif not enter(self) then
+    return false
+  end
+  return guarded(setmetatable({ session = self }, Handing), function()
+    return hand_on(self, first, list)
+  end)
 end
 
 -- When the server closes ----------------------------------------------------

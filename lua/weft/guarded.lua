@@ -1,0 +1,17 @@
+--- Calls a function, and closes a value once it has ended: with results, with an
+--- error, or with its task where it waits.  Internal.
+---
+--- So does `local guard <close>`, which Lua 5.1 and LuaJIT cannot read; here it is
+--- the fourth value of a for, which they can, and which Lua 5.4 closes as well.
+
+---@param guard table|nil with __close
+---@param fn function called without arguments
+---@return any first, any second what it returned
+return function(guard, fn)
+  local first, second
+  local function call()
+    first, second = fn()
+  end
+  for _ in call, nil, nil, guard do end -- it gives nothing: there is no second time
+  return first, second
+end
