@@ -196,16 +196,18 @@
       this.over = false;
       this.url = null;         // of the session
       this.seen = 0;           // the last event
-      this.told = 0;           // the last one that the server knows we have seen
-      this.unsaid = 0;         // what the events in between weigh
+      this.weight = 0;         // what the events so far weigh
+      this.told = 0;           // the same of those that the server knows we have seen
       this.entries = [];       // what is to be sent
       this.lines = [];         // the same as records, until the server has them
       this.first = 1;          // the number of the first of these
       this.bufferedAmount = 0;
-      this.posting = false;
+      this.posting = false;    // records
+      this.telling = false;    // what we have seen
       this.polling = false;
       this.answered = false;   // the stream, when it was last asked for
-      this.down = this.up = null; // what aborts the two requests
+      this.down = null;        // what aborts the stream
+      this.up = new Set();     // and POSTs
       this.hide = (event) => this.leave(event);
       this.open();
     }
@@ -232,15 +234,28 @@
       return this.ask(url, Object.assign({ method: 'POST', body, headers: { 'Content-Type': TYPE } }, more));
     }
 
+    // The same, until something aborts it.
+    async postUntil(url, body, take) {
+      const abort = new AbortController();
+      this.up.add(abort);
+      try {
+        return await take(await this.post(url, body, { signal: abort.signal }));
+      } finally {
+        this.up.delete(abort);
+      }
+    }
+
+    abortPosts() {
+      this.up.forEach((abort) => abort.abort());
+    }
+
     async open() {
       const offer = this.link.protocols.map(encodeURIComponent).join(',');
-      this.up = new AbortController();
+      const url = this.address('weft=open&weft.v=1' + (offer ? '&weft.protocols=' + offer : ''));
       try {
-        const response = await this.post(
-          this.address('weft=open&weft.v=1' + (offer ? '&weft.protocols=' + offer : '')), '',
-          { signal: this.up.signal });
-        if (!response.ok) throw new Error('refused: ' + response.status);
-        this.begin(await response.json());
+        const opened = await this.postUntil(url, '', (response) => response.ok && response.json());
+        if (!opened || opened.weft !== 1) throw new Error('refused');
+        this.begin(opened);
       } catch (error) {
         if (!this.over) this.link.refused();
       }
@@ -274,7 +289,7 @@
       clearTimeout(this.timer);
       if (root.removeEventListener) root.removeEventListener('pagehide', this.hide);
       if (this.down) this.down.abort();
-      if (this.up) this.up.abort();
+      this.abortPosts();
     }
 
     // -- down
@@ -292,7 +307,7 @@
         try {
           await this.stream();
         } catch (error) { // out of reach, or cut off, and what is being posted may be as well
-          if (this.up) this.up.abort();
+          this.abortPosts();
         }
         if (this.answered) broken = 0;
         const worked = this.answered && (polling || Date.now() - begun > 2000);
@@ -326,7 +341,8 @@
           this.url + '&weft.after=' + this.seen + (this.polling ? '&weft.poll' : ''),
           { signal: abort.signal, headers: { Accept: 'text/event-stream' } });
         if (OVER.indexOf(response.status) >= 0) this.lose();
-        if (!response.ok) return;
+        const type = response.headers.get('Content-Type') || '';
+        if (!response.ok || !type.startsWith('text/event-stream')) return; // a portal's page, perhaps
         this.answered = true;
         await this.read(response.body.getReader(), () => within(silence));
       } finally {
@@ -343,7 +359,9 @@
         const { done, value } = await reader.read();
         if (done || this.over) return;
         arrived();
-        text += decoder.decode(value, { stream: true });
+        const more = decoder.decode(value, { stream: true });
+        text += more;
+        if (more.indexOf('\n') < 0) continue; // a long line is looked through once
         const lines = text.split('\n');
         text = lines.pop();
         for (const line of lines) {
@@ -360,7 +378,7 @@
       if (id <= this.seen) return;
       if (id !== this.seen + 1) throw new Error('an event is missing');
       this.seen = id;
-      this.unsaid += record.length + WEIGHT;
+      this.weight += record.length + WEIGHT;
       if (record[0] === 'c') {
         const code = Number(record.slice(1, 5));
         this.acknowledge();
@@ -369,7 +387,19 @@
         return;
       }
       this.link.arrived(record[0] === 't' ? unescape(record.slice(1)) : fromBase64(record.slice(1)));
-      if (this.unsaid > this.window / 4) this.flush();
+      this.tell();
+    }
+
+    // Says how far it has seen, when that is due. Not with the records: those wait
+    // for a handler, which may be waiting for just this.
+    async tell() {
+      if (this.telling) return;
+      this.telling = true;
+      while (!this.over && this.weight - this.told > this.window / 4) {
+        const weight = this.weight;
+        if (await this.insist(this.first + ' ' + this.seen + '\n')) this.told = Math.max(this.told, weight);
+      }
+      this.telling = false;
     }
 
     // The last word to the server, which may then forget the session.
@@ -401,9 +431,8 @@
         } catch (error) { // a Blob that cannot be read
           this.lose();
         }
-        const due = this.unsaid > this.window / 4 && this.told < this.seen;
         if (this.over) break;
-        if (this.lines.length > 0 || due) await this.deliver();
+        if (this.lines.length > 0) await this.deliver();
         else if (this.entries.length === 0) break; // else some came while it was preparing
       }
       this.posting = false;
@@ -443,12 +472,10 @@
 
     async deliver() {
       const batch = this.batch();
-      const seen = this.seen;
-      const unsaid = this.unsaid;
-      const body = this.first + ' ' + seen + '\n' + batch.map(({ line }) => line + '\n').join('');
+      const weight = this.weight;
+      const body = this.first + ' ' + this.seen + '\n' + batch.map(({ line }) => line + '\n').join('');
       if (!await this.insist(body)) return;
-      this.told = seen;
-      this.unsaid -= unsaid;
+      this.told = Math.max(this.told, weight);
       this.first += batch.length;
       this.lines.splice(0, batch.length);
       for (const { size } of batch) this.bufferedAmount -= size;
@@ -457,19 +484,19 @@
       }
     }
 
-    // Posts until the server has it; the server knows what it has had before.
+    // Posts until the server has it, which it says by 204; it knows what it has had
+    // before.
     async insist(body) {
       let broken = 0;
       let delay = 0;
       while (!this.over) {
         let status = 0;
-        this.up = new AbortController();
         try {
-          status = (await this.post(this.url, body, { signal: this.up.signal })).status;
+          status = await this.postUntil(this.url, body, (response) => response.status);
         } catch (error) {
           // out of reach, or cut off
         }
-        if (status >= 200 && status < 300) return true;
+        if (status === 204) return true;
         broken = broken || Date.now();
         if (OVER.indexOf(status) >= 0 || Date.now() - broken > this.grace) {
           this.lose();
@@ -493,7 +520,7 @@
       }
       const body = this.first + ' ' + this.seen + '\n'
         + this.lines.map(({ line }) => line + '\n').join('') + closeLine(1001) + '\n';
-      settled(this.post(this.url, body, { keepalive: body.length < 60000 }));
+      settled(this.post(this.url, body, { keepalive: utf8Length(body) < 60000 }));
       this.drop();
     }
   }
@@ -683,8 +710,8 @@
 
     close(code, reason) {
       if (code !== undefined) {
-        code = Number(code) & 0xFFFF;
-        if (code !== 1000 && (code < 3000 || code > 4999)) {
+        code = Math.round(Number(code)); // as [Clamp] does; far ones are refused either way
+        if (!(code === 1000 || code >= 3000 && code <= 4999)) {
           throw fault('InvalidAccessError', 'the code is 1000 or from 3000 to 4999');
         }
       }

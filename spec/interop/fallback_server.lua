@@ -29,6 +29,11 @@ local handlers = {
     last = ("%d %s %s %s"):format(bytes, ws.close_code, ws.close_reason, ws.close_cause)
   end,
   ["/last"] = function(ws) ws:send(last) end,
+  ["/amplify"] = function(ws)
+    for _ in ws:messages() do
+      ws:send(("x"):rep(50000))
+    end
+  end,
   ["/flood"] = function(ws) -- more than any window
     for i = 1, 2000 do
       ws:send(("%d "):format(i) .. ("x"):rep(1000))
