@@ -1,9 +1,13 @@
 local case = require "support.case"
 local fallback = require "support.fallback"
+local frame = require "support.frame"
 local mime = require "mime"
 local patience = require "support.patience"
 
 local served, joined = fallback.served, fallback.joined
+
+-- Records that take a while: fewer where everything does.
+local MANY = patience(1) > 1 and 20000 or 500000
 
 describe("an opening of weft.fallback", function()
   it("has no body, which would be kept as long as the session", case(function(t)
@@ -77,6 +81,32 @@ describe("posts of weft.fallback", function()
     stream:close()
   end))
 
+  it("of very many records leave others their turns", case(function(t)
+    local client, stream = joined(t, function(ws) ws:receive() end)
+    local echo = t:upgrade(t:server { websocket = case.echo })
+    local longest = 0
+    local posted = t:spawn(function()
+      return client:post_body("1 0\n" .. ("t\n"):rep(MANY)).status
+    end)
+    while posted:status() ~= "done" do
+      local begun = t.weft.now()
+      echo:send(frame.client.text "quick")
+      assert.equal("quick", echo:message())
+      longest = math.max(longest, t.weft.now() - begun)
+    end
+    assert.same({ true, 204 }, { posted:join() })
+    assert.is_true(longest < patience(0.2), longest)
+    stream:close()
+  end, 30))
+
+  it("that are looked at when their session is given up start no handler", case(function(t)
+    local ran = false
+    local server = served(t, function() ran = true end, { grace = 0.005 })
+    local client = fallback.open(t, server, "/chat")
+    assert.equal(404, client:post_body("1 0\n" .. ("t\n"):rep(MANY)).status)
+    assert.is_false(ran)
+  end, 30))
+
   it("of a long message go on after its connection has closed, whose end is told", case(function(t)
     local client, stream = joined(t, function(ws) ws:receive() end, { max_message = 10 })
     assert.equal(204, (client:post { "T" .. ("x"):rep(20) }))
@@ -85,6 +115,60 @@ describe("posts of weft.fallback", function()
     stream:close()
     assert.equal("c1009", client:follow(0):records(1)[1]:sub(1, 5))
   end))
+end)
+
+describe("a room of sessions, WebSockets and event streams", function()
+  for _, on_full in ipairs { "close", "drop" } do
+    it("goes on without a session that does not keep up: on_full = " .. on_full, case(function(t)
+      local room = t.weft.room { on_full = on_full }
+      local function member(ws)
+        room:join(ws)
+        ws:receive()
+      end
+      local server = t:server {
+        websocket = { ["/chat"] = member },
+        http = {
+          ["/chat"] = t.weft.fallback(member, {
+            window = 1000, send_buffer = 1000, receive_buffer = 1000,
+          }),
+          ["/events"] = function(request)
+            local events = request:event_stream()
+            room:join(events)
+            events:wait_closed()
+          end,
+        },
+      }
+      local slow = fallback.open(t, server, "/chat")
+      local stream = slow:follow()
+      local raw = t:upgrade(server, { path = "/chat" })
+      local events = t:dial(server)
+      events:send "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      assert.equal(200, events:parsed_head().status)
+      t:wait_until(function() return room:count() == 3 end)
+      for i = 1, 200 do
+        local text = i .. ("x"):rep(10000)
+        room:send(text)
+        assert.equal(text, raw:message())
+        assert.equal("data: " .. text .. "\n\n", events:receive(#text + 8))
+      end
+      assert.equal(on_full == "close" and 2 or 3, room:count())
+      local last = 0
+      repeat -- what comes is in order, if not all
+        local seen, record = stream:event()
+        slow.seen = seen
+        local n = tonumber(record:match "^t(%d+)x+$")
+        assert.is_true(record == "c1013" or n and n > last, record:sub(1, 20))
+        last = n or last
+        assert.equal(204, (slow:post {}))
+        if on_full == "drop" then
+          room:send "999x" -- nobody minds if it is missed until there is room
+        end
+      until record == "c1013" or last == 999
+      raw:close()
+      events:close()
+      stream:close()
+    end, 20))
+  end
 end)
 
 describe("an instance that closes", function()

@@ -237,9 +237,11 @@ local function stream(found, request, origin)
 end
 
 local function receive(found, request, origin)
-  local first, seen, list = records.parse_post(request.body)
+  local first, seen, list = records.parse_post(request.body, found.service.pause)
   if not first or not list then
     return answer(origin, 400, "These are no records of weft's fallback.")
+  elseif found.finished then -- while they were looked at
+    return answer(origin, 404, "The session is over.")
   end
   found:start()
   if not found:acknowledge(seen) then
@@ -359,6 +361,9 @@ function fallback.new(loop, handler, given, worker, level)
     worker = worker,
     run = session.runner(handler),
     pair = pairing(loop, checked),
+    pause = function()
+      core.sleep(loop, 0)
+    end,
     upgrade = checked.upgrade,
     origins = checked.origins,
     any_origin = is_any(checked.origins),

@@ -206,6 +206,7 @@
       this.telling = false;    // what we have seen
       this.polling = false;
       this.answered = false;   // the stream, when it was last asked for
+      this.heard = 0;          // when something came by it
       this.down = null;        // what aborts the stream
       this.up = new Set();     // and POSTs
       this.hide = (event) => this.leave(event);
@@ -344,7 +345,10 @@
         const type = response.headers.get('Content-Type') || '';
         if (!response.ok || !type.startsWith('text/event-stream')) return; // a portal's page, perhaps
         this.answered = true;
-        await this.read(response.body.getReader(), () => within(silence));
+        await this.read(response.body.getReader(), () => {
+          this.heard = Date.now();
+          within(silence);
+        });
       } finally {
         clearTimeout(timer);
         abort.abort();
@@ -497,6 +501,8 @@
           // out of reach, or cut off
         }
         if (status === 204) return true;
+        // cut off, or given up by a gateway, but not out of reach
+        if ((status === 0 || status === 504) && broken < this.heard) broken = 0;
         broken = broken || Date.now();
         if (OVER.indexOf(status) >= 0 || Date.now() - broken > this.grace) {
           this.lose();

@@ -45,9 +45,10 @@ async function open(url) {
 function portal() {
   const self = { shut: false, answered: 0 };
   const passing = new Set();
+  self.cut = () => passing.forEach((answer) => answer.destroy());
   self.close = () => {
     self.shut = true;
-    passing.forEach((answer) => answer.destroy());
+    self.cut();
   };
   const server = http.createServer((request, answer) => {
     if (self.shut) {
@@ -124,6 +125,18 @@ async function main() {
     way.close();
     assert.strictEqual((await within(8000, socket.closed)).code, 1006);
     assert.ok(way.answered < 60, `${way.answered} requests`);
+  });
+
+  await check('a handler may take its time, and connections be cut meanwhile', async () => {
+    const way = await portal();
+    const socket = await open(way.url + '/slow');
+    const cutting = setInterval(way.cut, 2000); // the server's grace is 3 seconds
+    for (let i = 0; i < 10; i++) socket.send('x'.repeat(100000));
+    await sleep(6000);
+    for (let i = 0; i < 10; i++) assert.strictEqual(await socket.take(), '100000');
+    clearInterval(cutting);
+    socket.close();
+    assert.strictEqual((await socket.closed).code, 1000);
   });
 
   await check('a code is clamped, not cut off', async () => {

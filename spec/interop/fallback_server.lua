@@ -29,6 +29,12 @@ local handlers = {
     last = ("%d %s %s %s"):format(bytes, ws.close_code, ws.close_reason, ws.close_cause)
   end,
   ["/last"] = function(ws) ws:send(last) end,
+  ["/slow"] = function(ws)
+    weft.sleep(7)
+    for message in ws:messages() do
+      ws:send(tostring(#message))
+    end
+  end,
   ["/amplify"] = function(ws)
     for _ in ws:messages() do
       ws:send(("x"):rep(50000))

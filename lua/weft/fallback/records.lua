@@ -19,6 +19,9 @@ end
 
 -- The text, or nil when it is not what a text is written as.
 local function unescape(line)
+  if not line:find "[\\\r]" then -- as most are
+    return utf8.len(line) and line or nil
+  end
   local wrong = line:find("\r", 1, true) ~= nil
   local text = line:gsub("\\.?", function(pair)
     wrong = wrong or not meanings[pair]
@@ -90,24 +93,32 @@ function records.parse(line)
   }
 end
 
+-- As many records are looked at in one turn: a POST may have half a million.
+local BATCH = 500
+
 --- The records of lines, one after the other, and nil for one that is none.
 ---@param lines string each with its LF
+---@param pause function called now and then; it lets others have their turn
 ---@return fun(): weft.Record|nil
-function records.each(lines)
+function records.each(lines, pause)
   local next_line = lines:gmatch "([^\n]*)\n"
+  local n = 0
   return function()
     local line = next_line()
+    n = n + 1
+    if n % BATCH == 0 then
+      pause()
+    end
     return line and records.parse(line)
   end
 end
 
-local function are_records(lines)
-  for line in lines:gmatch "([^\n]*)\n" do
-    if not records.parse(line) then
-      return false
-    end
+local function are_records(lines, pause)
+  local _, count = lines:gsub("\n", "")
+  for _ in records.each(lines, pause) do
+    count = count - 1
   end
-  return true
+  return count == 0
 end
 
 --- What a client has posted: the number of the first record, the last event
@@ -115,16 +126,17 @@ end
 --- are still lines, for records.each: as tables they would be many times as long,
 --- and they may have to wait.
 ---@param body string
+---@param pause function as for records.each
 ---@return integer|nil first
 ---@return integer? seen
 ---@return string? list
-function records.parse_post(body)
+function records.parse_post(body, pause)
   local first, seen, at = body:match("^(%d+) (%d+)\n()")
   if not first or #first > 15 or #seen > 15 or body:sub(-1) ~= "\n" then
     return nil
   end
   local list = body:sub(at)
-  if are_records(list) then
+  if are_records(list, pause) then
     return math.tointeger(tonumber(first)), math.tointeger(tonumber(seen)), list
   end
 end

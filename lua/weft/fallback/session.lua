@@ -24,6 +24,7 @@ local BATCH = 65536
 ---@field run fun(ws: weft.Connection) the handler
 ---@field worker fun(): integer|nil which one of several workers this process is
 ---@field pair fun(protocol: string|nil): weft.Connection, weft.Connection
+---@field pause function lets other tasks have their turn
 ---@field upgrade? function
 ---@field origins? string[]
 ---@field any_origin boolean
@@ -381,7 +382,7 @@ local function hand_on(self, first, list)
     return false, self.received + 1
   end
   local n = first
-  for record in records.each(list) do
+  for record in records.each(list, self.service.pause) do
     if n > self.received then
       if not incoming.take(self, record) then
         self:finish()
