@@ -191,7 +191,7 @@
   const OVER = [400, 403, 404, 405, 409, 410, 413, 415]; // trying again is no use
 
   class Fallback {
-    constructor(link) {
+    constructor(link, timeout) {
       this.link = link;
       this.over = false;
       this.url = null;         // of the session
@@ -210,6 +210,7 @@
       this.down = null;        // what aborts the stream
       this.up = new Set();     // and POSTs
       this.hide = (event) => this.leave(event);
+      this.timer = setTimeout(() => this.abortPosts(), timeout);
       this.open();
     }
 
@@ -258,12 +259,15 @@
         if (!opened || opened.weft !== 1) throw new Error('refused');
         this.begin(opened);
       } catch (error) {
-        if (!this.over) this.link.refused();
+        if (this.over) return;
+        this.drop();
+        this.link.refused();
       }
     }
 
     begin(opened) {
       if (this.over) return;
+      clearTimeout(this.timer);
       this.url = this.address('weft=' + encodeURIComponent(opened.id));
       this.ping = opened.ping * 1000;
       this.grace = opened.grace * 1000;
@@ -563,8 +567,8 @@
         return;
       }
       this.tried.push(name);
-      this.way = name === 'fallback' ? new Fallback(this)
-        : new Native(this, this.left.length > 0 ? this.options.timeout : 2147483647);
+      this.way = new (name === 'fallback' ? Fallback : Native)(
+        this, this.left.length > 0 ? this.options.timeout : 2147483647);
     }
 
     refused() {

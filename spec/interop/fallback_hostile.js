@@ -169,6 +169,18 @@ async function main() {
     });
   });
 
+  await check('the first way has its time, whichever it is', async () => {
+    const silent = http.createServer(() => {});
+    await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    let tried = 0;
+    global.WebSocket = class { constructor() { tried++; throw new Error('not here'); } };
+    const socket = new WeftSocket(`ws://127.0.0.1:${silent.address().port}/`, [], { transports: ['fallback', 'websocket'], timeout: 100 });
+    const closed = new Promise((resolve) => { socket.onclose = resolve; });
+    const { code } = await within(3000, closed).finally(() => { delete global.WebSocket; });
+    assert.deepStrictEqual([code, tried], [1006, 1]);
+    silent.closeAllConnections();
+  });
+
   await check('it may be closed wherever it is, and is closed once', async () => {
     const at = {
       open: (socket) => { socket.onopen = () => socket.close(4000); },
