@@ -351,67 +351,13 @@ end
 
 -- Up ------------------------------------------------------------------------
 
--- Waits until nobody else hands on records: whether it may. Of those that wait
--- only the last one goes on, since a client asks again when it has lost the
--- answer; the others would keep what they have for as long as the handler likes.
-local function enter(self)
-  if not self.busy then
-    self.busy = true
-    return true
-  elseif self.turn then
-    self.turn:close()
-  end
-  local turn = core.queue(self.service.loop, 1)
-  self.turn = turn
-  return turn:take()
-end
-
-local Handing = {
-  __close = function(handing)
-    local self = handing.session
-    local turn = self.turn
-    self.turn, self.busy = nil, turn ~= nil
-    if turn then
-      turn:try_put(true)
-    end
-  end,
-}
-
-local function hand_on(self, first, list)
-  if first > self.received + 1 then
-    return false, self.received + 1
-  end
-  local n = first
-  for record in records.each(list, self.service.pause) do
-    if n > self.received then
-      if not incoming.take(self, record) then
-        self:finish()
-        return nil
-      end
-      self.received = n
-    end
-    n = n + 1
-  end
-  return true
-end
-
---- Hands records on to the handler's end, which may take its time; those that
---- it had before are left out. True; or false and what it expects when some are
---- missing; or false when another call took its place; or nil when they make no
---- sense, and the session is over.
+--- Hands records on to the handler's end: see incoming.receive.
 ---@param first integer the number of the first
 ---@param list string their lines, which are well-formed
 ---@return boolean|nil ok
 ---@return integer? expected
 function Session:receive(first, list)
-  if list == "" then
-    return true -- it may be for this that the handler waits
-  elseif not enter(self) then
-    return false
-  end
-  return guarded(setmetatable({ session = self }, Handing), function()
-    return hand_on(self, first, list)
-  end)
+  return incoming.receive(self, first, list)
 end
 
 -- When the server closes ----------------------------------------------------
