@@ -7,11 +7,11 @@
 local core = require "weft.core"
 local check = require "weft.check"
 local handlers = require "weft.handlers"
-local http = require "weft.http"
 local options = require "weft.options"
 local records = require "weft.fallback.records"
 local requests = require "weft.request"
 local session = require "weft.fallback.session"
+local upgrade = require "weft.upgrade"
 
 local fallback = {}
 
@@ -141,41 +141,16 @@ local function choose(service, offer)
   end
 end
 
--- What upgrade returned after true: a protocol (nil: it says nothing) and headers.
-local function check_accepted(given, offer)
-  if given == nil then
-    return nil, {}
-  elseif type(given) ~= "table" then
-    error("upgrade must return a table after true, got " .. check.show(given), 0)
-  end
-  for key in pairs(given) do
-    if key ~= "protocol" and key ~= "headers" then
-      error("upgrade: unknown field " .. check.show(key)
-            .. " in its second result (expected protocol, headers)", 0)
-    end
-  end
-  if given.protocol and not offer[given.protocol] then
-    error("upgrade: the client does not offer the protocol "
-          .. check.show(given.protocol), 0)
-  end
-  local lines, wrong = http.header_lines(given.headers or {}, http.handshake_own)
-  if not lines then
-    error("upgrade: " .. wrong, 0)
-  end
-  return given.protocol, given.headers or {}
-end
-
 -- Asks upgrade: a protocol and headers; or nil, nil and the answer that refuses.
 local function consult(service, request, offer, origin)
-  local accepted, second, message, headers = service.upgrade(request)
-  if accepted == true then
-    return check_accepted(second, offer)
-  elseif accepted then
-    error("upgrade must return true or nil, got " .. check.show(accepted), 0)
+  local lines, second, third, message = upgrade.ask(service.upgrade, request, function(protocol)
+    return offer[protocol]
+  end)
+  if lines then
+    return second, third
   end
   return nil, nil, function()
-    return second or 403, with(common(origin), headers or {}),
-           message or "The server refuses this connection.\n"
+    return second, with(common(origin), third or {}), message
   end
 end
 

@@ -2,11 +2,11 @@
 --- answers plain HTTP.  Internal.
 
 local core = require "weft.core"
-local check = require "weft.check"
 local guarded = require "weft.guarded"
 local http = require "weft.http"
 local requests = require "weft.request"
 local response = require "weft.response"
+local upgrade = require "weft.upgrade"
 
 local opening = {}
 
@@ -76,42 +76,16 @@ local function answer(plan, ws)
   end)
 end
 
--- What upgrade returned after true: header lines and the protocol or nil.
-local function check_accepted(ws, given)
-  if given == nil then
-    return ""
-  elseif type(given) ~= "table" then
-    error("upgrade must return a table after true, got " .. check.show(given), 0)
-  end
-  for key in pairs(given) do
-    if key ~= "protocol" and key ~= "headers" then
-      error("upgrade: unknown field " .. check.show(key)
-            .. " in its second result (expected protocol, headers)", 0)
-    end
-  end
-  local protocol = given.protocol
-  if protocol and not core.choose_protocol(ws, { protocol }) then
-    error("upgrade: the client does not offer the protocol "
-          .. check.show(protocol), 0)
-  end
-  local lines, wrong = http.header_lines(given.headers or {}, http.handshake_own)
-  if not lines then
-    error("upgrade: " .. wrong, 0)
-  end
-  return lines, protocol
-end
-
--- Calls upgrade; returns header lines and the protocol, or nil when it refused
--- and the refusal is answered.
+-- Asks upgrade: header lines and the protocol; or nil when it refused and that
+-- is answered.
 local function consult(plan, ws, request)
-  local accepted, second, message, headers = plan.upgrade(request)
-  if accepted == true then
-    return check_accepted(ws, second)
-  elseif accepted then
-    error("upgrade must return true or nil, got " .. check.show(accepted), 0)
+  local lines, second, headers, message = upgrade.ask(plan.upgrade, request, function(protocol)
+    return core.choose_protocol(ws, { protocol })
+  end)
+  if lines then
+    return lines, second
   end
-  response.send(ws, "upgrade", request.method, second or 403, headers,
-                message or "The server refuses this connection.\n")
+  response.send(ws, "upgrade", request.method, second, headers, message)
 end
 
 local function accept(plan, ws)
