@@ -6,7 +6,6 @@ local LATER = "not supported yet"
 
 describe("what a later version brings", function()
   local served = {
-    { "max_connections", 10 }, { "max_connections_per_address", 10 }, { "rate", { messages = 5 } },
     { "memory_limit", 1000000 }, { "hosts", { "example.com" } }, { "trusted_proxies", { "10.0.0.0/8" } },
     { "proxy_protocol", true }, { "log", "text" },
   }

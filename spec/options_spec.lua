@@ -41,7 +41,7 @@ describe("a table of options", function()
 
   it("raises for what comes in a later version", function()
     for _, name in ipairs {
-      "max_connections", "max_connections_per_address", "rate", "memory_limit", "hosts",
+      "memory_limit", "hosts",
       "trusted_proxies", "proxy_protocol", "log",
     } do
       refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")

@@ -15,6 +15,9 @@ weft_status_close_code(enum weft_status status)
     case WEFT_E_FRAME_TOO_BIG:
     case WEFT_E_TOO_MANY_FRAGMENTS:
         return 1009;
+    case WEFT_E_TOO_MANY_MESSAGES: /* 7.4.1: it violates our policy */
+    case WEFT_E_TOO_MANY_BYTES:
+        return 1008;
     default: /* 7.4.1: 1002 for a breach of protocol, 1011 for our own */
         return status <= WEFT_E_RESERVED_BITS ? 1002 : 1011;
     }
@@ -92,6 +95,12 @@ weft_status_text(enum weft_status status)
     case WEFT_E_DEFLATE:
         return "the peer sent a compressed message that cannot be inflated "
                "(RFC 7692, 7.2.2)";
+    case WEFT_E_TOO_MANY_MESSAGES:
+        return "the peer sent more messages than the option rate lets it "
+               "(RFC 6455, 10.4)";
+    case WEFT_E_TOO_MANY_BYTES:
+        return "the peer sent more bytes than the option rate lets it "
+               "(RFC 6455, 10.4)";
     }
     return "unknown status";
 }

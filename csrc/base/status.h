@@ -40,9 +40,12 @@ enum weft_status {
     WEFT_E_FRAME_TOO_BIG = -35,    /* over max_frame */
     WEFT_E_TOO_MANY_FRAGMENTS = -36, /* over max_fragments */
     WEFT_E_DEFLATE = -37,      /* RFC 7692, 7.2.2: it cannot be inflated */
+    WEFT_E_TOO_MANY_MESSAGES = -38, /* more than rate.messages in a time */
+    WEFT_E_TOO_MANY_BYTES = -39,    /* more than rate.bytes */
 };
 
-/* The close code a failure stands for: 1002, 1007, 1009 or 1011. */
+/* The close code a failure stands for: 1002, 1007, 1008, 1009 or
+ * 1011. */
 int weft_status_close_code(enum weft_status status);
 
 /* A sentence for people, never NULL; it names the rule and its section. */

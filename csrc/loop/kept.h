@@ -20,6 +20,7 @@ enum weft_kept_kind {
     WEFT_KEPT_BODY,     /* of a refused handshake's response */
     WEFT_KEPT_TLS,      /* struct weft_tls_said */
     WEFT_KEPT_REASON,   /* of the peer's close frame */
+    WEFT_KEPT_CALL,     /* struct weft_call, when its listener counts it */
 };
 
 struct weft_kept {

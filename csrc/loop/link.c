@@ -168,6 +168,7 @@ dry_up(struct weft_link *k)
     f->rest = NULL;
     weft_outq_deinit(&f->session.out);
     f->session.deflate = NULL;
+    weft_session_ration(&f->session, NULL);
 }
 
 /* Lets go of the transport and of everything only a live link needs. */
@@ -188,6 +189,8 @@ disconnect(struct weft_link *k)
     dry_up(k);
     weft_deflate_free(k->deflate); /* nothing is read or sent now */
     k->deflate = NULL;
+    weft_free(k->quota);
+    k->quota = NULL;
     if (k->listener != NULL)
         weft_listener_forget(k->listener, k);
 }
@@ -240,6 +243,8 @@ fault_cause(enum weft_status fault)
     case WEFT_E_MESSAGE_TOO_BIG:
     case WEFT_E_FRAME_TOO_BIG:
     case WEFT_E_TOO_MANY_FRAGMENTS:
+    case WEFT_E_TOO_MANY_MESSAGES:
+    case WEFT_E_TOO_MANY_BYTES:
         return WEFT_CAUSE_TOO_BIG;
     default:
         return WEFT_CAUSE_PROTOCOL;
@@ -256,6 +261,8 @@ weft_link_fail(struct weft_link *k, enum weft_status fault)
     k->reading_over = true;
     k->loop->now = weft_now();
     weft_link_blame(k, fault_cause(fault), weft_status_text(fault));
+    if (k->listener != NULL && weft_status_close_code(fault) == 1008)
+        k->listener->too_fast++;
     weft_session_fail(&k->flow->session, fault);
     weft_room_leave_all(k);
     k->flow->ending = k->loop->now;

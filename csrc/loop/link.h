@@ -34,6 +34,12 @@
 #include "proto/session.h"
 #include "proto/tunnel.h"
 
+/* What a server's client may send in a second, and so many seconds' worth of it
+ * at once; INFINITY is no limit, a burst of 0 none on either. */
+struct weft_rate {
+    double messages, bytes, burst;
+};
+
 /* Settings that connections share; whoever holds one counts. Times in ns. */
 struct weft_config {
     int references;
@@ -44,6 +50,7 @@ struct weft_config {
     int64_t handshake_timeout, idle_timeout, close_timeout, write_timeout;
     int64_t ping_interval, ping_timeout;
     size_t send_buffer, receive_buffer;
+    struct weft_rate rate;
     bool nodelay;
 };
 
@@ -120,6 +127,12 @@ struct weft_tls_said {
     bool resumed; /* it went on with an earlier session */
 };
 
+/* What a peer may still send, as of a time. */
+struct weft_quota {
+    struct weft_allowance left;
+    int64_t at;
+};
+
 /* A plain request, from its head to the end of its answer. */
 struct weft_answer {
     uint64_t left;   /* of the body: bytes to be written, or WEFT_UNKNOWN */
@@ -193,6 +206,7 @@ struct weft_link {
 
     struct weft_flow *flow;  /* never NULL once it is initialised */
     struct weft_deflate *deflate; /* the session's, also at rest */
+    struct weft_quota *quota; /* NULL: no rate is set */
     enum weft_role role : 8;
     enum weft_link_state state : 8;
     enum weft_cause cause : 8;

@@ -87,6 +87,7 @@ read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
         weft_link_end_large(k);
     if (f->input.len > 0)
         weft_link_catch_up(k); /* a close may be answered */
+    weft_link_refill(k);
     for (; can_read(k); rc = WEFT_OK) {
         rc = weft_session_read_on(&f->session, &f->input, ev, rc);
         if (weft_outq_len(&f->session.out) > 0)

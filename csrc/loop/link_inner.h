@@ -11,7 +11,7 @@
  *   link_tls.c   TLS on the way        link_reach.c what comes before the
  *   dial.c       names, TCP connect                 request: proxy, TLS
  *   dial_words.c what a dial says    link_rest.c  what idle ones do without
- *   link_events.c event streams
+ *   link_events.c event streams      link_rate.c how much may come in a time
  */
 #ifndef WEFT_LOOP_LINK_INNER_H
 #define WEFT_LOOP_LINK_INNER_H
@@ -88,6 +88,9 @@ bool weft_link_is_in_request(const struct weft_link *k);
 /* link_open.c */
 /* Answers what has come of a request and ends the connection. */
 void weft_link_refuse(struct weft_link *k, unsigned status, const char *why);
+/* Answers a connection from an address that has too many with 429, without
+ * waiting for its request. */
+void weft_link_turn_away(struct weft_link *k);
 void weft_link_look_at_head(struct weft_link *k);
 void weft_link_head_ended(struct weft_link *k, long n); /* n: what it read */
 /* A plain HTTP request came where TLS is spoken; its bytes are dropped. */
@@ -180,6 +183,23 @@ size_t weft_link_read_limit(const struct weft_link *k);
 void weft_link_keep_events(struct weft_link *k);
 /* The client of an event stream has closed its side: that is the end. */
 void weft_link_client_went(struct weft_link *k);
+
+/* link_rate.c */
+/* Its peer may send no more than the rate in its settings, if there is one, from
+ * the start of the data phase on.  False: memory is out. */
+bool weft_link_ration(struct weft_link *k);
+/* Before something is read: what the time since has added is there.  While the
+ * link does not read, what is sent waits in the kernel, so all of that time
+ * counts, whatever the burst. */
+void weft_quota_refill(struct weft_link *k);
+static inline void
+weft_link_refill(struct weft_link *k)
+{
+    if (k->quota != NULL)
+        weft_quota_refill(k);
+}
+/* Reading has stopped, or goes on. */
+void weft_quota_watch(struct weft_link *k);
 
 /* link_time.c */
 void weft_link_expire(struct weft_link *k);  /* its timer fired */

@@ -30,6 +30,8 @@ weft_link_watch(struct weft_link *k, uint8_t wanted)
         weft_link_finish(k, WEFT_CAUSE_ERROR, "the poller failed");
         return;
     }
+    if (was_reading != weft_link_is_reading(k))
+        weft_quota_watch(k);
     if (!was_reading && weft_link_is_reading(k)) {
         k->life = k->loop->now; /* the keepalive clock stood still */
         weft_link_retime(k);

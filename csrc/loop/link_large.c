@@ -89,6 +89,7 @@ weft_link_read_large(struct weft_link *k)
     to = weft_session_room(s, &len);
     if (to == NULL)
         return false;
+    weft_link_refill(k);
     n = weft_link_receive(k, to, len);
     if (n == -EAGAIN)
         return true;

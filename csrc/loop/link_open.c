@@ -32,6 +32,8 @@ weft_link_accept(struct weft_link *k, struct weft_span protocol,
                                headers, &k->loop->digest);
     if (rc == WEFT_OK)
         rc = weft_link_queue(k, &out);
+    if (rc == WEFT_OK && !weft_link_ration(k))
+        rc = WEFT_E_MEMORY;
     if (rc == WEFT_OK)
         rc = weft_link_begin(k, protocol, &agreed);
     if (rc != WEFT_OK) {
@@ -218,6 +220,19 @@ weft_link_refuse(struct weft_link *k, unsigned status, const char *why)
 
     *r = (struct weft_refusal){ .status = status, .headers = "" };
     snprintf(r->why, sizeof(r->why), "%s", why);
+    refuse(k);
+}
+
+/* RFC 6585, 4.  The request that is on its way is discarded behind it. */
+void
+weft_link_turn_away(struct weft_link *k)
+{
+    struct weft_refusal *r = &k->flow->opening->refusal;
+
+    *r = (struct weft_refusal){ .status = 429,
+                                .headers = "Retry-After: 10\r\n" };
+    snprintf(r->why, sizeof(r->why),
+             "There are too many connections from this address.");
     refuse(k);
 }
 

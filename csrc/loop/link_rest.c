@@ -39,6 +39,8 @@ weft_link_get_flow(struct weft_link *k)
     weft_session_init(&f->session, k->role, &k->config->limits,
                       &k->loop->random);
     f->session.deflate = k->deflate;
+    if (k->quota != NULL)
+        weft_session_ration(&f->session, &k->quota->left);
     k->flow = f;
     weft_flow_touch(f);
     return true;

@@ -242,6 +242,8 @@ secured(struct weft_link *k)
     k->state = WEFT_LINK_HANDSHAKE;
     weft_link_watch(k, WEFT_READABLE);
     weft_sealed_watch(k);
+    if (k->state == WEFT_LINK_HANDSHAKE && weft_listener_turns_away(k))
+        weft_link_turn_away(k);
 }
 
 /* What a server's client sends first, into the opening's buffer. */

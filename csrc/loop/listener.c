@@ -64,6 +64,14 @@ weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
 }
 
 void
+weft_listener_limit(struct weft_listener *s, uint32_t most,
+                    uint32_t most_per_address)
+{
+    s->most = most;
+    s->callers.most = most_per_address;
+}
+
+void
 weft_listener_secure(struct weft_listener *s, struct weft_tls_context *tls)
 {
     struct weft_tls_context *before = s->tls;
@@ -96,6 +104,7 @@ weft_listener_deinit(struct weft_listener *s)
     for (n = s->links.next; n != &s->links; n = n->next)
         WEFT_CONTAINER(n, struct weft_link, node)->listener = NULL;
     weft_list_move(&s->loop->links, &s->links);
+    weft_callers_deinit(&s->callers);
     weft_config_release(s->config);
     weft_tls_context_release(s->tls);
     weft_free(s->path);
@@ -118,12 +127,14 @@ weft_listener_resume(struct weft_listener *s)
     if (s->watch.fd < 0)
         return;
     weft_timer_clear(&s->loop->timers, &s->timer);
-    weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE);
+    if (weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE) == WEFT_OK)
+        s->full = false;
 }
 
 void
 weft_listener_rest(struct weft_listener *s)
 {
+    s->full = false;
     if (s->watch.fd >= 0)
         weft_poller_set(s->loop->poller, &s->watch, 0);
 }
@@ -149,15 +160,95 @@ weft_listener_disown(struct weft_listener *s)
     s->path = NULL;
 }
 
+/* Until one of its connections has gone.  There is one: it is at its limit. */
+static void
+stay_full(struct weft_listener *s)
+{
+    s->full = true;
+    weft_poller_set(s->loop->poller, &s->watch, 0);
+}
+
+/* Counts a connection by where it comes from; dropped ones are not. */
+static enum weft_status
+count_call(struct weft_listener *s, struct weft_link *k,
+           const struct weft_addr *from, struct weft_call *call)
+{
+    enum weft_status rc;
+
+    *call = (struct weft_call){ .admission = WEFT_ADMITTED };
+    if (s->callers.most == 0 || !weft_callers_address(from, &call->address))
+        return WEFT_OK;
+    rc = weft_callers_enter(&s->callers, &s->loop->random, call);
+    if (rc != WEFT_OK || call->admission == WEFT_DROPPED)
+        return rc;
+    rc = weft_kept_add(&k->kept, WEFT_KEPT_CALL,
+                       (struct weft_span){ (const char *)call,
+                                           sizeof(*call) });
+    if (rc != WEFT_OK)
+        weft_callers_leave(&s->callers, call);
+    return rc;
+}
+
+/* Whether it is counted, and as what. */
+static bool
+find_call(const struct weft_link *k, struct weft_call *call)
+{
+    struct weft_span kept = weft_link_kept(k, WEFT_KEPT_CALL);
+
+    if (kept.len != sizeof(*call))
+        return false;
+    memcpy(call, kept.data, sizeof(*call));
+    return true;
+}
+
+bool
+weft_listener_turns_away(const struct weft_link *k)
+{
+    struct weft_call call;
+
+    return find_call(k, &call) && call.admission == WEFT_TURNED_AWAY;
+}
+
+/* The link takes the connection over, if it may come in. */
+static enum weft_status
+admit(struct weft_listener *s, struct weft_link *k, int fd,
+      const struct weft_addr *from)
+{
+    struct weft_call call;
+    enum weft_status rc = count_call(s, k, from, &call);
+
+    s->turned_away += call.admission != WEFT_ADMITTED;
+    if (rc != WEFT_OK || call.admission == WEFT_DROPPED) {
+        weft_sock_reset(&fd);
+        return rc != WEFT_OK ? rc : WEFT_E_SYSTEM;
+    }
+    k->listener = s;
+    weft_list_add(&s->links, &k->node);
+    s->total++;
+    rc = weft_link_serve(k, fd, from, s->tls);
+    if (k->state == WEFT_LINK_IDLE) { /* it may be accepted into again */
+        weft_listener_forget(s, k);
+        weft_free(k->kept);
+        k->kept = NULL;
+    } else if (k->state == WEFT_LINK_HANDSHAKE
+               && call.admission == WEFT_TURNED_AWAY) {
+        weft_link_turn_away(k);
+    }
+    return rc;
+}
+
 enum weft_status
 weft_listener_accept(struct weft_listener *s, struct weft_link *k)
 {
     struct weft_addr from;
-    enum weft_status rc;
     int fd;
 
     if (s->watch.fd < 0)
         return WEFT_MORE;
+    if (s->most > 0 && s->total >= s->most) {
+        stay_full(s);
+        return WEFT_MORE;
+    }
     fd = weft_sock_accept(s->watch.fd, &from);
     if (fd == -EAGAIN)
         return WEFT_MORE;
@@ -168,21 +259,19 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
         return WEFT_MORE;
     }
     s->accepted++;
-    s->total++;
-    k->listener = s;
-    weft_list_add(&s->links, &k->node);
-    rc = weft_link_serve(k, fd, &from, s->tls);
-    if (k->state == WEFT_LINK_IDLE)
-        weft_listener_forget(s, k); /* it may be accepted into again */
-    return rc;
+    return admit(s, k, fd, &from);
 }
 
 void
 weft_listener_forget(struct weft_listener *s, struct weft_link *k)
 {
+    struct weft_call call;
+
     weft_node_unlink(&k->node);
     k->listener = NULL;
     s->total--;
-    if (weft_timer_is_set(&s->timer))
-        weft_listener_resume(s); /* a descriptor has come free */
+    if (find_call(k, &call))
+        weft_callers_leave(&s->callers, &call);
+    if (s->full || weft_timer_is_set(&s->timer))
+        weft_listener_resume(s); /* a descriptor, or a place, has come free */
 }

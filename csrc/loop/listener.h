@@ -5,6 +5,7 @@
 #ifndef WEFT_LOOP_LISTENER_H
 #define WEFT_LOOP_LISTENER_H
 
+#include "loop/callers.h"
 #include "loop/link.h"
 
 struct weft_listener {
@@ -17,8 +18,13 @@ struct weft_listener {
     struct weft_node links;     /* every connection that came from here */
     struct weft_addr address;
     uint32_t total;             /* how many those are */
+    uint32_t most;              /* may be; 0: no limit */
+    bool full;                  /* they are, and it does not accept */
+    struct weft_callers callers; /* counted while they have a limit */
     char *path;                 /* of a Unix-domain socket, to be removed */
     uint64_t accepted, upgraded, refused;
+    uint64_t turned_away;       /* dropped ones too */
+    uint64_t too_fast;          /* closed for the rate of what they sent */
 };
 
 /*
@@ -29,6 +35,16 @@ enum weft_status weft_listener_init(struct weft_listener *s,
                                     struct weft_config *config,
                                     const struct weft_addr *address,
                                     int backlog, bool reuse_port, bool dual);
+
+/*
+ * At most so many connections of all kinds, and of one address; 0 is no limit.
+ * At the first it does not accept until one of its connections has gone.  Past
+ * the second they are answered with 429, over TLS behind its handshake, and the
+ * caller sees nothing of it but the link's end; when a crowd of one address is
+ * being told so, the next ones are dropped.  Before any connection is accepted.
+ */
+void weft_listener_limit(struct weft_listener *s, uint32_t most,
+                         uint32_t most_per_address);
 
 /* What new connections speak from now on: TLS, or with NULL not. */
 void weft_listener_secure(struct weft_listener *s,
@@ -44,7 +60,7 @@ void weft_listener_stop(struct weft_listener *s);
  * Accepts the next connection into an initialised link: WEFT_OK; WEFT_MORE:
  * none waits (the link is as it was); below zero: that one failed, try on.
  * When descriptors run out it says WEFT_MORE and listens again a while later
- * or when one of its connections has closed.
+ * or when one of its connections has closed; at its limit when one has.
  */
 enum weft_status weft_listener_accept(struct weft_listener *s,
                                       struct weft_link *k);
@@ -61,6 +77,9 @@ bool weft_listener_share(struct weft_listener *s);
 
 /* For a child process: the path is its parent's to remove. */
 void weft_listener_disown(struct weft_listener *s);
+
+/* Called by links: whether it is to be told that its address has too many. */
+bool weft_listener_turns_away(const struct weft_link *k);
 
 /* Called by links: one of its connections is gone. */
 void weft_listener_forget(struct weft_listener *s, struct weft_link *k);

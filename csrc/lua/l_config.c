@@ -104,6 +104,25 @@ weft_deflate_field(lua_State *L, int index, const char *name)
     return o;
 }
 
+/* The field "rate": what options.lua makes of it, or nil. */
+static struct weft_rate
+rate_field(lua_State *L, int index)
+{
+    struct weft_rate r = { 0 };
+    int at;
+
+    if (lua_getfield(L, index, "rate") == LUA_TTABLE) {
+        at = lua_gettop(L);
+        r = (struct weft_rate){
+            .messages = number(L, at, "messages"),
+            .bytes = number(L, at, "bytes"),
+            .burst = number(L, at, "burst"),
+        };
+    }
+    lua_pop(L, 1);
+    return r;
+}
+
 /* Fills a config on the C stack: what can raise owns nothing. */
 static void
 read_config(lua_State *L, struct weft_config *c)
@@ -124,6 +143,7 @@ read_config(lua_State *L, struct weft_config *c)
     c->ping_timeout = time_of(L, 1, "ping_timeout");
     c->send_buffer = (size_t)size_of(L, 1, "send_buffer");
     c->receive_buffer = (size_t)size_of(L, 1, "receive_buffer");
+    c->rate = rate_field(L, 1);
     lua_getfield(L, 1, "nodelay");
     c->nodelay = lua_isnil(L, -1) || lua_toboolean(L, -1);
     lua_pop(L, 1);

@@ -65,6 +65,18 @@ integer_field(lua_State *L, int index, const char *name)
     return v;
 }
 
+/* A limit: 0 when there is none. */
+static uint32_t
+most_field(lua_State *L, int index, const char *name)
+{
+    lua_Number v;
+
+    lua_getfield(L, index, name);
+    v = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return v > 0 && v < UINT32_MAX ? (uint32_t)v : 0;
+}
+
 static bool
 boolean_field(lua_State *L, int index, const char *name)
 {
@@ -123,6 +135,8 @@ core_listen(lua_State *L)
         weft_unanchor(L, I, s);
         return push_listen_error(L, push_address(L, &address), error);
     }
+    weft_listener_limit(&s->listener, most_field(L, 2, "max_connections"),
+                        most_field(L, 2, "max_connections_per_address"));
     weft_listener_secure(&s->listener, tls);
     s->instance = I;
     s->listening = true;
@@ -410,11 +424,13 @@ server_stats(lua_State *L)
 {
     struct weft_server *s = check_server(L, "server:stats");
 
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 6);
     set_count(L, "accepted", s->listener.accepted);
     set_count(L, "upgraded", s->listener.upgraded);
     set_count(L, "refused", s->listener.refused);
     set_count(L, "connections", s->listener.total);
+    set_count(L, "over_address", s->listener.turned_away);
+    set_count(L, "over_rate", s->listener.too_fast);
     return 1;
 }
 

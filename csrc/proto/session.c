@@ -13,22 +13,38 @@
 #include "proto/mask.h"
 #include "proto/session_inner.h"
 
+/* Where the short way of reading ends: it knows no limits. */
+static uint8_t
+short_end(const struct weft_session *s)
+{
+    const struct weft_limits *limits = s->limits;
+    uint64_t most = limits->max_frame < limits->max_message
+                        ? limits->max_frame : limits->max_message;
+
+    if (limits->max_fragments == 0 || s->allowance != NULL)
+        return 0;
+    return (uint8_t)(most < 125 ? most + 1 : 126);
+}
+
 void
 weft_session_init(struct weft_session *s, enum weft_role role,
                   const struct weft_limits *limits,
                   struct weft_random *random)
 {
-    uint64_t most = limits->max_frame < limits->max_message
-                        ? limits->max_frame : limits->max_message;
-
     *s = (struct weft_session){
         .role = role, .limits = limits, .random = random
     };
     s->short_head = role == WEFT_SERVER ? 6 : 2;
-    if (limits->max_fragments > 0)
-        s->short_end = (uint8_t)(most < 125 ? most + 1 : 126);
+    s->short_end = short_end(s);
     if (role == WEFT_EVENTS)
         weft_session_speak_events(s);
+}
+
+void
+weft_session_ration(struct weft_session *s, struct weft_allowance *a)
+{
+    s->allowance = a;
+    s->short_end = short_end(s);
 }
 
 void
@@ -148,6 +164,22 @@ begin_data(struct weft_session *s)
     return WEFT_OK;
 }
 
+/* What the peer is allowed is less by that; it closes whenever it likes. */
+static enum weft_status
+count_head(struct weft_session *s)
+{
+    switch (s->frame.opcode) {
+    case WEFT_TEXT:
+    case WEFT_BINARY:
+        return weft_session_spend(s, 1, 0);
+    case WEFT_PING:
+    case WEFT_PONG:
+        return weft_session_spend(s, 1, (size_t)s->frame.len);
+    default:
+        return WEFT_OK;
+    }
+}
+
 static enum weft_status
 read_head(struct weft_session *s, struct weft_input *in)
 {
@@ -176,7 +208,9 @@ read_head(struct weft_session *s, struct weft_input *in)
     weft_input_advance(in, size - kept);
     s->frame_at = 0;
     s->state = WEFT_READ_PAYLOAD;
-    return s->frame.opcode < WEFT_CLOSE ? begin_data(s) : WEFT_OK;
+    if (s->frame.opcode < WEFT_CLOSE)
+        rc = begin_data(s);
+    return rc == WEFT_OK ? count_head(s) : rc;
 }
 
 /* All of it ------------------------------------------------------------- */

@@ -44,6 +44,17 @@ struct weft_limits {
                                last one that only ends the message */
 };
 
+/*
+ * What a peer may still send, for whoever knows the time and adds to it; the
+ * session takes away.  When one is not enough the connection fails with 1008.  A
+ * message counts when its first frame's head is read, and so do pings and pongs;
+ * bytes are payload as it arrives, and of a compressed message what comes out,
+ * where that is more.  INFINITY is no limit.  After our close nothing counts.
+ */
+struct weft_allowance {
+    double messages, bytes;
+};
+
 /* Bytes lent to the session, which writes into them (unmasking) and moves
  * the start past what it has used. */
 struct weft_input {
@@ -81,6 +92,7 @@ struct weft_session {
     struct weft_random *random;
     struct weft_outq out; /* what is to be sent, in order */
     struct weft_deflate *deflate; /* owned; NULL: none was agreed on */
+    struct weft_allowance *allowance; /* borrowed; NULL: no limit */
     enum weft_role role;
 
     /* reading */
@@ -129,6 +141,10 @@ struct weft_session {
 void weft_session_init(struct weft_session *s, enum weft_role role,
                        const struct weft_limits *limits,
                        struct weft_random *random);
+
+/* What the peer may send is limited from here on by *a, which outlives the
+ * session or what takes its place; NULL: no longer. */
+void weft_session_ration(struct weft_session *s, struct weft_allowance *a);
 
 /*
  * The two ends have agreed on compression (RFC 7692): messages go compressed

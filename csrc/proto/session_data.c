@@ -14,10 +14,12 @@ enum {
 static enum weft_status
 open_payload(struct weft_session *s, uint8_t *data, size_t n)
 {
+    enum weft_status rc = weft_session_spend(s, 0, n);
+
     if (s->frame.masked)
         weft_mask(data, n, s->frame.key, s->frame_at);
     s->frame_at += n;
-    return weft_session_check_text(s, data, n);
+    return rc == WEFT_OK ? weft_session_check_text(s, data, n) : rc;
 }
 
 static enum weft_status

@@ -78,7 +78,7 @@ take_made(struct weft_session *s, const uint8_t *data, size_t made)
     s->inflated += made;
     if (!s->skipping)
         weft_buf_commit(&s->message, made);
-    return WEFT_OK;
+    return weft_session_spend(s, 0, made);
 }
 
 /*
@@ -114,6 +114,7 @@ feed(struct weft_session *s, struct weft_input *in)
 {
     const struct weft_frame *f = &s->frame;
     size_t n = weft_least(in->len, f->len - s->frame_at), left, used;
+    uint64_t made = s->inflated;
     const uint8_t *at = in->data;
     enum weft_status rc;
 
@@ -129,6 +130,10 @@ feed(struct weft_session *s, struct weft_input *in)
         weft_mask(in->data + used, left, f->key, s->frame_at);
     weft_input_advance(in, used);
     s->inflating = rc == WEFT_MORE;
+    made = s->inflated - made;
+    if (rc >= WEFT_OK && used > made
+        && weft_session_spend(s, 0, used - (size_t)made) != WEFT_OK)
+        return WEFT_E_TOO_MANY_BYTES;
     return rc;
 }
 

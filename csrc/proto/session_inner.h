@@ -55,6 +55,21 @@ void weft_session_mute(struct weft_session *s);
 /* The message being read ends here: its stream goes back. */
 void weft_session_stop_inflating(struct weft_session *s);
 
+/* The peer has sent so much, if it may. */
+static inline enum weft_status
+weft_session_spend(struct weft_session *s, unsigned messages, size_t bytes)
+{
+    struct weft_allowance *a = s->allowance;
+
+    if (a == NULL || s->close_sent)
+        return WEFT_OK;
+    a->messages -= messages;
+    a->bytes -= (double)bytes;
+    if (a->messages < 0)
+        return WEFT_E_TOO_MANY_MESSAGES;
+    return a->bytes < 0 ? WEFT_E_TOO_MANY_BYTES : WEFT_OK;
+}
+
 /* 8.1: the next n bytes of the message, if it is text, are UTF-8. */
 static inline enum weft_status
 weft_session_check_text(struct weft_session *s, const uint8_t *data, size_t n)

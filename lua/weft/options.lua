@@ -84,6 +84,28 @@ local function handler(value) -- the same
   return nil, "a function or a table"
 end
 
+local function above(high, expected)
+  return function(value)
+    if type(value) == "number" and value > 0 and value <= high then
+      return value
+    end
+    return nil, expected
+  end
+end
+
+local per_second = above(huge, "how many a second (a number above 0)")
+local rate = check.table({
+  messages = { kind = per_second },
+  bytes = { kind = per_second },
+  burst = { kind = above(1e9, "seconds (a number above 0)"), default = 5 },
+}, "a table of messages, bytes and burst", function(checked)
+  if not (checked.messages or checked.bytes) then
+    return "expected 'messages' or 'bytes' a second, got neither"
+  end
+  checked.messages = checked.messages or huge
+  checked.bytes = checked.bytes or huge
+end)
+
 local later = { later = true }
 local function later_unless(off)
   return { later = true, off = off }
@@ -178,9 +200,9 @@ options.listen = merge(settings, {
   backlog = { kind = backlog, default = 511 },
   reuse_port = { kind = check.boolean, default = false },
   tls = { kind = tls.server_kind },
-  max_connections = later,
-  max_connections_per_address = later,
-  rate = later,
+  max_connections = { kind = count, default = huge },
+  max_connections_per_address = { kind = count, default = huge },
+  rate = { kind = rate },
   hosts = later,
   trusted_proxies = later,
   proxy_protocol = later_unless(false),
@@ -274,6 +296,7 @@ function options.settings(checked)
   all.handshake_timeout = checked.timeout or all.handshake_timeout
   all.max_frame = checked.max_frame or all.max_message
   all.compression = checked.compression
+  all.rate = checked.rate
   return all
 end
 

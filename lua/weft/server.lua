@@ -357,6 +357,8 @@ function server.open(loop, checked)
     backlog = checked.backlog,
     reuse_port = checked.reuse_port,
     config = core.config(options.settings(checked)),
+    max_connections = checked.max_connections,
+    max_connections_per_address = checked.max_connections_per_address,
     tls = context,
     handler = opening.handler(plan),
   }
