@@ -4,6 +4,7 @@
  */
 #include "loop/callers.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -157,6 +158,7 @@ weft_callers_leave(struct weft_callers *c, const struct weft_call *call)
 {
     struct weft_caller **at = find(c, call->address), *a = *at;
 
+    assert(a != NULL);
     if (call->admission == WEFT_ADMITTED)
         a->admitted--;
     else

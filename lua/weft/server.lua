@@ -101,7 +101,11 @@ function Server:connections()
   end
 end
 
---- Counters since it began to listen, by name.
+--- Counters since it began to listen, by name: `accepted` connections, those
+--- `upgraded` to WebSockets, and handshakes that were `refused`; `over_address`,
+--- connections past max_connections_per_address; `over_rate`, WebSockets that were
+--- closed for the rate of what they sent. And `connections` of any kind that there
+--- are now.
 ---@return table<string, integer>
 function Server:stats()
   check_self(self, "stats")

@@ -107,7 +107,8 @@ function core.fd(loop) end
 --- or nil, or what compression.lua makes of the option: level, mem_level (0: as
 --- fits), threshold, server_max_window_bits, client_max_window_bits and
 --- window_bits (our own window, when it is kept) are numbers,
---- server_no_context_takeover and client_no_context_takeover booleans).
+--- server_no_context_takeover and client_no_context_takeover booleans); rate (nil,
+--- or a table of messages, bytes and burst, all numbers).
 ---@param options table
 ---@return userdata config
 function core.config(options) end
@@ -134,8 +135,8 @@ function core.base64(bytes) end
 function core.unbase64(text) end
 
 --- Binds and accepts. spec: host, port or unix; backlog, reuse_port, config,
---- `tls` (a context, or nil),
---- `dual` (IPv4 too on an IPv6 socket), `handler(ws)`.  The handler runs as a
+--- `tls` (a context, or nil), max_connections and max_connections_per_address
+--- (math.huge or nil for none), `dual` (IPv4 too on an IPv6 socket), `handler(ws)`.  The handler runs as a
 --- task for each request head that is well-formed (bad ones are refused in C);
 --- it calls accept or respond, then carries on as the connection's handler:
 --- when it returns the connection closes with 1000, when it raises 1011.

@@ -147,9 +147,20 @@
 ---@field tls? weft.ServerTls|"self-signed"|false speak TLS: wss:// and https://; "self-signed" makes a certificate for this run, for development (false)
 ---@field upgrade? weft.Upgrade decides whether a WebSocket is accepted
 ---@field origins? string|string[] whose pages may connect: "https://example.com", "https://*.example.com", "*"; unset: only the request's own Host
+---@field max_connections? integer connections of all kinds; at so many no more are accepted until one has gone (no limit)
+---@field max_connections_per_address? integer of one address, for IPv6 of one /64; past it 429 (no limit)
+---@field rate? weft.Rate what each WebSocket's client may send in a time; past it close 1008 (no limit)
 ---@field handshake_timeout? number the whole handshake, the head of a plain request and the pause before the next, and any pause within its body (10)
 ---@field backlog? integer (511)
 ---@field reuse_port? boolean (false)
+
+--- How much each WebSocket's client may send: the option `rate`, with `messages` or
+--- `bytes` or both. After a pause it may send what `burst` seconds would have
+--- let it, at once; see [Limits](guide.md#limits).
+---@class weft.Rate
+---@field messages? number messages, pings and pongs a second, fractions allowed (no limit)
+---@field bytes? number bytes of their payload a second; compressed messages count inflated (no limit)
+---@field burst? number seconds (5)
 
 --- Options of weft.serve.
 ---@class weft.ServeOptions: weft.ListenOptions
