@@ -6,8 +6,7 @@ local LATER = "not supported yet"
 
 describe("what a later version brings", function()
   local served = {
-    { "memory_limit", 1000000 }, { "hosts", { "example.com" } }, { "trusted_proxies", { "10.0.0.0/8" } },
-    { "proxy_protocol", true }, { "log", "text" },
+    { "memory_limit", 1000000 }, { "log", "text" },
   }
   for _, pair in ipairs(served) do
     local name, value = pair[1], pair[2]

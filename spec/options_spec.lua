@@ -41,8 +41,7 @@ describe("a table of options", function()
 
   it("raises for what comes in a later version", function()
     for _, name in ipairs {
-      "memory_limit", "hosts",
-      "trusted_proxies", "proxy_protocol", "log",
+      "memory_limit", "log",
     } do
       refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")
     end

@@ -7,8 +7,8 @@
  *
  * where plain requests go round: HANDSHAKE -> ASKED -> ANSWERING -> HANDSHAKE,
  *
- * with TUNNEL (through a proxy) and SECURING (the TLS handshake) in front of
- * HANDSHAKE where they are needed.
+ * with TUNNEL (through a proxy) or PROXY_HEAD (from one), and SECURING (the TLS
+ * handshake), in front of HANDSHAKE where they are needed.
  *
  * A server's may become an event stream, see weft_link_begin_events(): its role
  * is WEFT_EVENTS then, and sending, rooms and deadlines are as for the others.
@@ -58,6 +58,7 @@ enum weft_link_state {
     WEFT_LINK_IDLE,
     WEFT_LINK_DIALLING,  /* name lookup and TCP connect */
     WEFT_LINK_TUNNEL,    /* client: the proxy is asked */
+    WEFT_LINK_PROXY_HEAD, /* server: for whom the proxy has connected */
     WEFT_LINK_SECURING,  /* the TLS handshake */
     WEFT_LINK_HANDSHAKE, /* waiting for the peer's head */
     WEFT_LINK_BODY,      /* client: refused, reading the response's body */
@@ -262,7 +263,7 @@ void weft_link_deinit(struct weft_link *k);
 
 /*
  * Takes over an accepted descriptor; on failure it is closed.  tls: NULL for a
- * port without.
+ * port without.  A listener's may have to begin with a proxy's head.
  */
 enum weft_status weft_link_serve(struct weft_link *k, int fd,
                                  const struct weft_addr *from,

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
+#include "loop/listener.h"
 #include "net/sock.h"
 #include "proto/head_pack.h"
 
@@ -175,6 +176,14 @@ begin_opening(struct weft_link *k, enum weft_link_state state)
     weft_link_retime(k);
 }
 
+static enum weft_link_state
+first_state(const struct weft_link *k)
+{
+    if (k->listener != NULL && k->listener->proxy_heads)
+        return WEFT_LINK_PROXY_HEAD;
+    return k->tls != NULL ? WEFT_LINK_SECURING : WEFT_LINK_HANDSHAKE;
+}
+
 enum weft_status
 weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
                 struct weft_tls_context *tls)
@@ -201,7 +210,7 @@ weft_link_serve(struct weft_link *k, int fd, const struct weft_addr *from,
     if (k->config->nodelay)
         weft_sock_nodelay(fd);
     k->watch.fd = fd;
-    begin_opening(k, tls != NULL ? WEFT_LINK_SECURING : WEFT_LINK_HANDSHAKE);
+    begin_opening(k, first_state(k));
     weft_link_watch(k, WEFT_READABLE);
     return k->state == WEFT_LINK_CLOSED ? WEFT_E_SYSTEM : WEFT_OK;
 }

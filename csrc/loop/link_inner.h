@@ -12,6 +12,7 @@
  *   dial.c       names, TCP connect                 request: proxy, TLS
  *   dial_words.c what a dial says    link_rest.c  what idle ones do without
  *   link_events.c event streams      link_rate.c how much may come in a time
+ *   link_proxy_head.c the PROXY protocol
  */
 #ifndef WEFT_LOOP_LINK_INNER_H
 #define WEFT_LOOP_LINK_INNER_H
@@ -96,8 +97,12 @@ void weft_link_head_ended(struct weft_link *k, long n); /* n: what it read */
 /* A plain HTTP request came where TLS is spoken; its bytes are dropped. */
 void weft_link_refuse_plain(struct weft_link *k);
 void weft_link_read_head(struct weft_link *k);
+void weft_link_head_grew(struct weft_link *k); /* by bytes of the opening's */
 void weft_link_read_body(struct weft_link *k);
 void weft_link_keep_body(struct weft_link *k); /* as far as it has come */
+
+/* link_proxy_head.c */
+void weft_link_read_proxy_head(struct weft_link *k);
 
 /* link_reach.c */
 void weft_link_connected(struct weft_link *k); /* TCP is there */

@@ -183,6 +183,9 @@ read_link(struct weft_link *k)
     case WEFT_LINK_TUNNEL:
         weft_link_read_tunnel(k);
         break;
+    case WEFT_LINK_PROXY_HEAD:
+        weft_link_read_proxy_head(k);
+        break;
     case WEFT_LINK_SECURING:
         weft_link_secure_later(k);
         break;

@@ -259,6 +259,13 @@ weft_link_refuse_plain(struct weft_link *k)
 }
 
 void
+weft_link_head_grew(struct weft_link *k)
+{
+    if (!refuse_tls(k))
+        weft_link_look_at_head(k);
+}
+
+void
 weft_link_read_head(struct weft_link *k)
 {
     struct weft_buf *bytes = &k->flow->opening->bytes;
@@ -277,6 +284,5 @@ weft_link_read_head(struct weft_link *k)
         return;
     }
     weft_buf_commit(bytes, (size_t)n);
-    if (!refuse_tls(k))
-        weft_link_look_at_head(k);
+    weft_link_head_grew(k);
 }

@@ -68,6 +68,7 @@ deadline(const struct weft_link *k)
         return WEFT_FOREVER;
     case WEFT_LINK_DIALLING:
     case WEFT_LINK_TUNNEL:
+    case WEFT_LINK_PROXY_HEAD:
     case WEFT_LINK_SECURING:
     case WEFT_LINK_HANDSHAKE:
     case WEFT_LINK_BODY:

@@ -310,6 +310,7 @@ meet(struct weft_link *k)
 void
 weft_link_secure(struct weft_link *k)
 {
+    const struct weft_opening *o = k->flow->opening;
     bool meets = k->role == WEFT_SERVER && !k->met;
     long n = meets ? receive_first(k) : receive_sealed(k, SEALED);
 
@@ -317,7 +318,7 @@ weft_link_secure(struct weft_link *k)
         securing_ended(k, n);
     else if (!meets)
         shake(k);
-    else if (n > 0)
+    else if (weft_buf_len(&o->bytes) > 0) /* some may have come before */
         meet(k);
     else
         weft_link_watch(k, WEFT_READABLE);

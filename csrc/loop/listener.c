@@ -81,6 +81,23 @@ weft_listener_secure(struct weft_listener *s, struct weft_tls_context *tls)
 }
 
 void
+weft_listener_want_proxy_heads(struct weft_listener *s,
+                               const struct weft_range *trusted, size_t count)
+{
+    s->proxy_heads = true;
+    s->trusted = trusted;
+    s->trusted_count = count;
+}
+
+/* Whoever may not say whose connection it is has none of its own either. */
+static bool
+is_welcome(const struct weft_listener *s, const struct weft_addr *from)
+{
+    return !s->proxy_heads || s->trusted_count == 0
+           || weft_ranges_hold(s->trusted, s->trusted_count, from);
+}
+
+void
 weft_listener_stop(struct weft_listener *s)
 {
     if (s->watch.fd < 0)
@@ -259,6 +276,11 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
         return WEFT_MORE;
     }
     s->accepted++;
+    if (!is_welcome(s, &from)) {
+        s->refused++;
+        weft_sock_close(&fd);
+        return WEFT_E_SYSTEM;
+    }
     return admit(s, k, fd, &from);
 }
 

@@ -7,6 +7,7 @@
 
 #include "loop/callers.h"
 #include "loop/link.h"
+#include "net/range.h"
 
 struct weft_listener {
     struct weft_loop *loop;
@@ -25,6 +26,9 @@ struct weft_listener {
     uint64_t accepted, upgraded, refused;
     uint64_t turned_away;       /* dropped ones too */
     uint64_t too_fast;          /* closed for the rate of what they sent */
+    bool proxy_heads;           /* each connection begins with one */
+    const struct weft_range *trusted; /* the caller's: who may send one */
+    size_t trusted_count;       /* 0: whoever connects */
 };
 
 /*
@@ -49,6 +53,15 @@ void weft_listener_limit(struct weft_listener *s, uint32_t most,
 /* What new connections speak from now on: TLS, or with NULL not. */
 void weft_listener_secure(struct weft_listener *s,
                           struct weft_tls_context *tls);
+
+/*
+ * New connections begin with a head of the PROXY protocol, which says who the
+ * peer is.  With ranges, which must stay as long as it listens, others that
+ * connect are dropped.
+ */
+void weft_listener_want_proxy_heads(struct weft_listener *s,
+                                    const struct weft_range *trusted,
+                                    size_t count);
 
 /* Stops listening; connections go on, no longer listed. */
 void weft_listener_deinit(struct weft_listener *s);

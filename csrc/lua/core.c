@@ -6,6 +6,7 @@
 #include "lua/l_config.h"
 #include "lua/l_file.h"
 #include "lua/l_protocol.h"
+#include "lua/l_ranges.h"
 #include "lua/l_tls.h"
 #include "lua/state.h"
 
@@ -36,6 +37,7 @@ luaopen_weft_core(lua_State *L)
     weft_signal_register(L);
     weft_process_register(L);
     weft_blocks_register(L);
+    weft_ranges_register(L);
     weft_protocol_register(L);
     lua_setfield(L, -2, "protocol");
     return 1;

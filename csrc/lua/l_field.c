@@ -168,6 +168,23 @@ push_tls(lua_State *L, const struct weft_link *k)
     return 1;
 }
 
+/* Whose stand-in a pair is, or whose proxy the peer is, was set; then the
+ * peer's port is nobody's. */
+static int
+push_remote_field(lua_State *L, const struct weft_link *k, enum field f)
+{
+    push_own(L, 1, 2);
+    if (!lua_isnil(L, -1))
+        return 1;
+    lua_pushstring(L, field_names[FIELD_REMOTE_ADDRESS]);
+    push_own(L, 1, lua_gettop(L));
+    if (lua_isnil(L, -1))
+        push_remote(L, k, f);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 static int
 push_field(lua_State *L, struct weft_ws *ws, enum field f)
 {
@@ -214,10 +231,7 @@ push_field(lua_State *L, struct weft_ws *ws, enum field f)
         break;
     case FIELD_REMOTE_ADDRESS:
     case FIELD_REMOTE_PORT:
-        push_own(L, 1, 2); /* that of a pair is whose stand-in it is */
-        if (lua_isnil(L, -1))
-            push_remote(L, k, f);
-        break;
+        return push_remote_field(L, k, f);
     case FIELD_TLS:
         return push_tls(L, k);
     case FIELD_REQUEST:

@@ -164,6 +164,26 @@ core_origin_allowed(lua_State *L)
     return 1;
 }
 
+/* core.host_allowed(ws, hosts, port) */
+static int
+core_host_allowed(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "host_allowed");
+    const struct weft_opening *o = ws->link.flow->opening;
+    int own = (int)luaL_optinteger(L, 3, -1);
+    struct weft_span *allowed;
+    size_t count;
+
+    if (o == NULL)
+        return weft_push_closed(L, &ws->link);
+    allowed = weft_list_at(L, 2, &count);
+    lua_pushboolean(L, weft_host_allowed(
+                           weft_http_host(&o->head,
+                                          weft_opening_head(o).data),
+                           own, allowed, count));
+    return 1;
+}
+
 /* core.choose_protocol(ws, protocols) */
 static int
 core_choose_protocol(lua_State *L)
@@ -372,6 +392,7 @@ weft_request_register(lua_State *L)
         { "head", core_head },
         { "body", core_body },
         { "origin_allowed", core_origin_allowed },
+        { "host_allowed", core_host_allowed },
         { "choose_protocol", core_choose_protocol },
         { "accept", core_accept },
         { "read_body", core_read_body },

@@ -8,6 +8,7 @@
 #include "lua/check.h"
 #include "lua/l_config.h"
 #include "lua/l_link.h"
+#include "lua/l_ranges.h"
 #include "lua/l_tls.h"
 #include "net/resolve.h"
 
@@ -102,6 +103,19 @@ push_address(lua_State *L, const struct weft_addr *a)
                            host, port);
 }
 
+/* For the server on the top of L, which keeps the ranges. */
+static void
+want_proxy_heads(lua_State *L, struct weft_server *s)
+{
+    const struct weft_range *trusted = NULL;
+    size_t count = 0;
+
+    if (lua_getfield(L, 2, "trusted") != LUA_TNIL)
+        trusted = weft_check_ranges(L, -1, &count);
+    lua_setiuservalue(L, -2, 4);
+    weft_listener_want_proxy_heads(&s->listener, trusted, count);
+}
+
 /* core.listen(loop, spec) -> listener, or nil, message, code */
 static int
 core_listen(lua_State *L)
@@ -116,7 +130,7 @@ core_listen(lua_State *L)
 
     if (n > 0)
         return n;
-    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 3);
+    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 4);
     s->listener.watch.fd = -1;
     weft_list_init(&s->waiters);
     weft_list_init(&s->late);
@@ -138,6 +152,8 @@ core_listen(lua_State *L)
     weft_listener_limit(&s->listener, most_field(L, 2, "max_connections"),
                         most_field(L, 2, "max_connections_per_address"));
     weft_listener_secure(&s->listener, tls);
+    if (boolean_field(L, 2, "proxy_protocol"))
+        want_proxy_heads(L, s);
     s->instance = I;
     s->listening = true;
     I->server_count++;

@@ -80,6 +80,23 @@ weft_addr_parse(struct weft_addr *a, const char *host, uint16_t port)
     return false;
 }
 
+void
+weft_addr_from_bytes(struct weft_addr *a, const uint8_t *bytes, size_t len,
+                     uint16_t port)
+{
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+                               .sin6_port = htons(port) };
+
+    if (len == sizeof(v4.sin_addr)) {
+        memcpy(&v4.sin_addr, bytes, len);
+        store(a, &v4, sizeof(v4));
+    } else {
+        memcpy(&v6.sin6_addr, bytes, sizeof(v6.sin6_addr));
+        store(a, &v6, sizeof(v6));
+    }
+}
+
 bool
 weft_addr_zone_unknown(const char *host)
 {

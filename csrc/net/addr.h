@@ -5,6 +5,7 @@
 #define WEFT_NET_ADDR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -25,6 +26,10 @@ bool weft_addr_parse(struct weft_addr *a, const char *host, uint16_t port);
 
 /* Whether only its zone, which no interface has, keeps it from being one. */
 bool weft_addr_zone_unknown(const char *host);
+
+/* The same from an address as it stands in packets: 4 bytes or 16. */
+void weft_addr_from_bytes(struct weft_addr *a, const uint8_t *bytes,
+                          size_t len, uint16_t port);
 
 /* A Unix-domain socket's path; false when it is empty or too long. */
 bool weft_addr_unix(struct weft_addr *a, const char *path);

@@ -64,6 +64,15 @@ bool weft_origin_allowed(struct weft_span origin, struct weft_span host,
                          const struct weft_span *allowed, size_t count);
 
 /*
+ * Whether `host`, that of a request, is one of those allowed: without case,
+ * default ports as none; "*.example.com" is any name below that.  What is
+ * allowed without a port is so with `own`, too, the port that was connected to
+ * (or -1).
+ */
+bool weft_host_allowed(struct weft_span host, int own,
+                       const struct weft_span *allowed, size_t count);
+
+/*
  * The first of `spoken` (in our order of preference) that the client offers,
  * as an index, or -1.  (4.2.2, compared with case.)
  */

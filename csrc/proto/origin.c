@@ -1,6 +1,7 @@
 /*
  * Which pages may connect: the Origin of a request against its Host or a list
- * (RFC 6455, 10.2; RFC 6454, 7).  It must not know the rest of the handshake.
+ * (RFC 6455, 10.2; RFC 6454, 7), and as which hosts a server may be asked.  It
+ * must not know the rest of the handshake.
  */
 #include "proto/handshake.h"
 
@@ -90,6 +91,34 @@ weft_origin_allowed(struct weft_span origin, struct weft_span host,
         if (known && split_origin(allowed[i], &a) && a.port == o.port &&
             weft_http_same(a.scheme, o.scheme) &&
             host_matches(o.host, a.host))
+            return true;
+    }
+    return false;
+}
+
+/* -1: no port, or the default one of either scheme. */
+static int
+port_that_counts(int port)
+{
+    return port == 80 || port == 443 ? -1 : port;
+}
+
+bool
+weft_host_allowed(struct weft_span host, int own,
+                  const struct weft_span *allowed, size_t count)
+{
+    struct weft_span name, pattern;
+    int port, wanted;
+
+    if (!weft_http_split_host(host, &name, &port))
+        return false;
+    port = port_that_counts(port);
+    for (size_t i = 0; i < count; i++) {
+        if (!weft_http_split_host(allowed[i], &pattern, &wanted))
+            continue;
+        wanted = port_that_counts(wanted);
+        if ((port == wanted || (wanted == -1 && port == own))
+            && host_matches(name, pattern))
             return true;
     }
     return false;

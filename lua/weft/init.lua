@@ -58,7 +58,7 @@ local function new()
     error = reporter.report,
     request = function(ws)
       local head = core.head(ws, "request")
-      return head and requests.new(head)
+      return head and requests.new(head, ws)
     end,
     response = function(ws)
       local head = core.head(ws, "response")

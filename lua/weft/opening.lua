@@ -2,6 +2,7 @@
 --- answers plain HTTP.  Internal.
 
 local core = require "weft.core"
+local forwarded = require "weft.forwarded"
 local guarded = require "weft.guarded"
 local http = require "weft.http"
 local requests = require "weft.request"
@@ -20,6 +21,9 @@ local opening = {}
 ---@field origins? string[]
 ---@field any_origin boolean
 ---@field protocols? string[]
+---@field hosts? string[]
+---@field port? integer that it listens on
+---@field trusted? userdata the ranges of trusted proxies, as of core.ranges
 ---@field attached table<weft.FallbackSession, boolean> what weft.fallback has opened for its clients
 
 local function refuse(ws, status, sentence)
@@ -30,6 +34,16 @@ end
 -- (RFC 9110, 15.5.22).
 local function upgrade_required(ws, sentence)
   core.respond(ws, 426, "Upgrade: websocket\r\n", sentence .. "\n")
+end
+
+local function make_request(plan, ws)
+  local request = requests.new(core.head(ws, "request"), ws, plan)
+  if plan.trusted then
+    local told = core.ranges_hold_peer(plan.trusted, ws)
+                 and forwarded.read(request.headers, plan.trusted)
+    requests.tell(request, told or {})
+  end
+  return request
 end
 
 -- The handler of a plain request; or nil, and it is answered.
@@ -70,7 +84,7 @@ local function answer(plan, ws)
     upgrade_required(ws, "This is a WebSocket server; it has no pages.")
     return
   end
-  local request = requests.new(core.head(ws, "request"), ws, plan)
+  local request = make_request(plan, ws)
   guarded(requests.answering(request), function()
     answer_request(plan, ws, request)
   end)
@@ -94,8 +108,8 @@ local function accept(plan, ws)
                            .. " option 'origins'.")
   end
   local run, lines, protocol = plan.run, "", nil
-  if plan.route or plan.upgrade then -- else ws.request is made when it is read
-    local request = requests.new(core.head(ws, "request"), ws, plan)
+  if plan.route or plan.upgrade or plan.trusted then
+    local request = make_request(plan, ws) -- else when ws.request is read
     core.set_field(ws, "request", request)
     if plan.route then
       local params
@@ -129,7 +143,10 @@ end
 ---@return fun(ws: weft.Connection)
 function opening.handler(plan)
   return function(ws)
-    if core.request_kind(ws) == "http" then
+    if plan.hosts and not core.host_allowed(ws, plan.hosts, plan.port) then
+      return refuse(ws, 421, "This server does not answer for this host: see"
+                             .. " its option 'hosts'.") -- RFC 9110, 15.5.20
+    elseif core.request_kind(ws) == "http" then
       return answer(plan, ws)
     end
     return accept(plan, ws)

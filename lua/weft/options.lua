@@ -2,6 +2,8 @@
 --- the names that wait for a later version.  Internal; what each option means
 --- stands in types/weft.lua.
 
+local core = require "weft.core"
+local address = require "weft.address"
 local check = require "weft.check"
 local compression = require "weft.compression"
 local credentials = require "weft.credentials"
@@ -69,6 +71,34 @@ local function origins(value)
   local checked, expected = origin(value)
   return checked and { checked }, expected
 end
+
+-- "example.com", "*.example.com:8080", "[::1]"
+local function served_host(value)
+  local name = type(value) == "string" and value:gsub("^%*%.", "")
+  if name and not name:find("*", 1, true) and address.split(name, 80) then
+    return value
+  end
+  return nil, "a host such as 'example.com', 'example.com:8080' or"
+              .. " '*.example.com' (a * nowhere else)"
+end
+
+local host_list = check.list(served_host, "hosts")
+
+local function hosts(value)
+  if type(value) ~= "string" then
+    return host_list(value)
+  end
+  local checked, expected = served_host(value)
+  return checked and { checked }, expected
+end
+
+local trusted_proxies = check.list(function(value)
+  if type(value) == "string" and core.ranges { value } then
+    return value
+  end
+  return nil, "an address ('192.0.2.1'), a block of them ('10.0.0.0/8',"
+              .. " '2001:db8::/32') or 'unix'"
+end, "addresses and blocks")
 
 local function events(value) -- what is in it: handlers.lua
   if type(value) == "table" then
@@ -203,9 +233,9 @@ options.listen = merge(settings, {
   max_connections = { kind = count, default = huge },
   max_connections_per_address = { kind = count, default = huge },
   rate = { kind = rate },
-  hosts = later,
-  trusted_proxies = later,
-  proxy_protocol = later_unless(false),
+  hosts = { kind = hosts },
+  trusted_proxies = { kind = trusted_proxies },
+  proxy_protocol = { kind = check.boolean, default = false },
   log = later,
 })
 

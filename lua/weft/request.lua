@@ -1,6 +1,7 @@
 --- Requests as tables: what a server's functions get, and `ws.request`.
 --- Internal; the tables it makes are public.
 
+local core = require "weft.core"
 local http = require "weft.http"
 
 local requests = {}
@@ -21,6 +22,7 @@ local requests = {}
 ---@field remote_address string|nil on a server: who asks, as `ws.remote_address`
 ---@field remote_port integer|nil
 ---@field tls weft.Tls|nil as `ws.tls`
+---@field secure boolean whether it came by TLS, to here or, as a trusted proxy says, to that
 local Request = {}
 
 --- Answers a plain request with a stream of events (Server-Sent Events), which
@@ -46,13 +48,22 @@ end
 local about = setmetatable({}, { __mode = "k" })
 
 -- What the connection knows is asked for seldom.
-local of_connection = { remote_address = true, remote_port = true, tls = true }
+local of_connection = {
+  remote_address = function(ws) return ws.remote_address end,
+  remote_port = function(ws) return ws.remote_port end,
+  tls = function(ws) return ws.tls end,
+  secure = function(ws) return ws.tls ~= nil end,
+}
 
 local metatable = {
   __name = "weft.Request",
   __index = function(request, name)
-    local known = of_connection[name] and about[request]
-    return known and known.connection and known.connection[name] or Request[name]
+    local ask = of_connection[name]
+    local known = ask and about[request]
+    if known and known.connection then
+      return ask(known.connection)
+    end
+    return Request[name]
   end,
 }
 
@@ -96,6 +107,17 @@ function requests.new(head, ws, plan)
   }, metatable)
   about[request] = { connection = ws, plan = plan }
   return request
+end
+
+--- Notes what a trusted proxy says of a request: who asks, and whether by TLS.
+---@param request weft.Request
+---@param told weft.Forwarded
+function requests.tell(request, told)
+  local ws = about[request].connection
+  core.set_field(ws, "remote_address", told.address) -- nil: it is the peer
+  core.set_field(ws, "remote_port", told.port)
+  request.remote_address, request.remote_port = ws.remote_address, ws.remote_port
+  request.secure = told.secure or nil
 end
 
 --- What to close when a plain request's handler ends, however it does.

@@ -328,6 +328,8 @@ function server.check(spec, where, given, level)
     origins = checked.origins,
     protocols = checked.protocols,
     any_origin = false,
+    hosts = checked.hosts,
+    trusted = checked.trusted_proxies and core.ranges(checked.trusted_proxies),
     attached = {},
   }
   for _, origin in ipairs(checked.origins or {}) do
@@ -365,6 +367,8 @@ function server.open(loop, checked)
     max_connections_per_address = checked.max_connections_per_address,
     tls = context,
     handler = opening.handler(plan),
+    trusted = plan.trusted,
+    proxy_protocol = checked.proxy_protocol,
   }
   if spec.host == "*" then
     spec.host, spec.dual = "::", true
@@ -379,6 +383,7 @@ function server.open(loop, checked)
   end
   plan.dual = spec.dual
   local host, port = listener:address()
+  plan.port = port
   return setmetatable({
     listener = listener,
     plan = plan,

@@ -1,0 +1,105 @@
+/*
+ * The head of the PROXY protocol in front of all else that a server's
+ * connection brings.  What has come behind it stays in the opening's buffer,
+ * for whoever is next.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "loop/link_inner.h"
+#include "loop/listener.h"
+#include "proto/proxy_head.h"
+
+enum { STEP = 512 }; /* bytes read at a time: one comes to that, mostly */
+
+/* The client that the proxy tells of takes the proxy's place. */
+static enum weft_status
+keep_client(struct weft_link *k, const struct weft_proxy_head *h)
+{
+    struct weft_addr client = { 0 };
+
+    switch (h->from) {
+    case WEFT_PROXY_UNTOLD:
+        return WEFT_OK;
+    case WEFT_PROXY_IPV4:
+        weft_addr_from_bytes(&client, h->address, 4, h->port);
+        break;
+    case WEFT_PROXY_IPV6:
+        weft_addr_from_bytes(&client, h->address, 16, h->port);
+        break;
+    case WEFT_PROXY_UNIX: /* mostly without a path */
+        if (!weft_addr_unix(&client, h->path)) {
+            client.storage.ss_family = AF_UNIX;
+            client.len = sizeof(client.storage.ss_family);
+        }
+        break;
+    }
+    weft_free(k->kept); /* nothing but the proxy's address yet */
+    k->kept = NULL;
+    return weft_link_keep_peer(k, &client);
+}
+
+static void
+go_on(struct weft_link *k)
+{
+    if (k->tls != NULL) {
+        k->state = WEFT_LINK_SECURING;
+        weft_link_secure_later(k);
+        return;
+    }
+    k->state = WEFT_LINK_HANDSHAKE;
+    if (weft_buf_len(&k->flow->opening->bytes) > 0)
+        weft_link_head_grew(k);
+}
+
+static void
+refuse(struct weft_link *k, const char *why)
+{
+    if (k->listener != NULL)
+        k->listener->refused++;
+    weft_link_fail_opening(k, "handshake", WEFT_CAUSE_PROTOCOL, "%s", why);
+}
+
+static void
+look_at_proxy_head(struct weft_link *k)
+{
+    struct weft_buf *bytes = &k->flow->opening->bytes;
+    struct weft_proxy_head h;
+    enum weft_status rc;
+
+    rc = weft_proxy_head_read(&h, weft_buf_head(bytes), weft_buf_len(bytes));
+    if (rc == WEFT_MORE)
+        return;
+    if (rc != WEFT_OK) {
+        refuse(k, h.why);
+        return;
+    }
+    weft_buf_consume(bytes, h.length);
+    if (keep_client(k, &h) == WEFT_OK)
+        go_on(k);
+    else
+        weft_link_out_of_memory(k);
+}
+
+void
+weft_link_read_proxy_head(struct weft_link *k)
+{
+    struct weft_buf *bytes = &k->flow->opening->bytes;
+    uint8_t *to = weft_buf_reserve(bytes, STEP);
+    long n;
+
+    if (to == NULL) {
+        weft_link_out_of_memory(k);
+        return;
+    }
+    n = weft_link_receive(k, to, STEP);
+    if (n == -EAGAIN)
+        return;
+    if (n <= 0) {
+        weft_link_head_ended(k, n);
+        return;
+    }
+    weft_buf_commit(bytes, (size_t)n);
+    look_at_proxy_head(k);
+}
