@@ -4,7 +4,8 @@
  * for whoever is next.
  */
 #include <errno.h>
-#include <string.h>
+#include <stddef.h>
+#include <sys/un.h>
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
@@ -31,7 +32,7 @@ keep_client(struct weft_link *k, const struct weft_proxy_head *h)
     case WEFT_PROXY_UNIX: /* mostly without a path */
         if (!weft_addr_unix(&client, h->path)) {
             client.storage.ss_family = AF_UNIX;
-            client.len = sizeof(client.storage.ss_family);
+            client.len = offsetof(struct sockaddr_un, sun_path);
         }
         break;
     }

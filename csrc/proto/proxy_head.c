@@ -5,8 +5,10 @@
 #include "proto/proxy_head.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/bytes.h"
 

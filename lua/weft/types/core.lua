@@ -134,9 +134,26 @@ function core.base64(bytes) end
 ---@return string|nil
 function core.unbase64(text) end
 
+--- Ranges of addresses, from "192.0.2.1", "10.0.0.0/8", "unix", ...
+---@param list string[]
+---@return userdata|nil ranges, integer? index of the first that is none
+function core.ranges(list) end
+--- Whether they hold an address, and how weft writes it; nil when it is none.
+---@param ranges userdata
+---@param text string
+---@return boolean|nil, string?
+function core.ranges_hold(ranges, text) end
+--- Whether they hold whoever is at the other end.
+---@param ranges userdata
+---@param ws userdata
+---@return boolean
+function core.ranges_hold_peer(ranges, ws) end
+
 --- Binds and accepts. spec: host, port or unix; backlog, reuse_port, config,
 --- `tls` (a context, or nil), max_connections and max_connections_per_address
---- (math.huge or nil for none), `dual` (IPv4 too on an IPv6 socket), `handler(ws)`.  The handler runs as a
+--- (math.huge or nil for none), `proxy_protocol` (each connection begins with a head
+--- of it), `trusted` (ranges: whose, or nil), `dual` (IPv4 too on an IPv6 socket),
+--- `handler(ws)`.  The handler runs as a
 --- task for each request head that is well-formed (bad ones are refused in C);
 --- it calls accept or respond, then carries on as the connection's handler:
 --- when it returns the connection closes with 1000, when it raises 1011.
@@ -160,6 +177,13 @@ function core.body(ws) end
 ---@param origins? string[]
 ---@return boolean
 function core.origin_allowed(ws, origins) end
+--- Whether the request is for one of these hosts; those without a port are
+--- meant at `port`, too.
+---@param ws userdata
+---@param hosts string[]
+---@param port? integer
+---@return boolean
+function core.host_allowed(ws, hosts, port) end
 --- The first of ours that the client offers, or nil.
 ---@param ws userdata
 ---@param protocols string[]

@@ -150,6 +150,9 @@
 ---@field max_connections? integer connections of all kinds; at so many no more are accepted until one has gone (no limit)
 ---@field max_connections_per_address? integer of one address, for IPv6 of one /64; past it 429 (no limit)
 ---@field rate? weft.Rate what each WebSocket's client may send in a time; past it close 1008 (no limit)
+---@field hosts? string|string[] as which hosts it may be asked: "example.com", "example.com:8080", "*.example.com"; others get 421 (any)
+---@field trusted_proxies? string[] whose X-Forwarded-For, X-Forwarded-Proto and Forwarded count: "192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "unix" (nobody's)
+---@field proxy_protocol? boolean each connection begins with a head of the PROXY protocol, version 1 or 2; with `trusted_proxies` only theirs are taken (false)
 ---@field handshake_timeout? number the whole handshake, the head of a plain request and the pause before the next, and any pause within its body (10)
 ---@field backlog? integer (511)
 ---@field reuse_port? boolean (false)
@@ -330,8 +333,8 @@ function file:close() end
 ---@class weft.Connection
 ---@field request weft.Request the opening's request
 ---@field response weft.Response|nil on a client: what the server answered
----@field remote_address string the peer: "127.0.0.1"; on a Unix-domain socket its path, or "unix" when it has none
----@field remote_port integer|nil nil on a Unix-domain socket
+---@field remote_address string the peer, or whom a trusted proxy names as its client: "127.0.0.1"; on a Unix-domain socket its path, or "unix" when it has none
+---@field remote_port integer|nil nil on a Unix-domain socket, and where a proxy does not tell it
 ---@field tls weft.Tls|nil how it is encrypted; nil when it is not
 ---@field protocol string|nil the subprotocol agreed on
 ---@field extensions string those agreed on: "permessage-deflate; server_no_context_takeover", say, or "" for none
