@@ -3,6 +3,7 @@
 local case = require "support.case"
 local certificates = require "support.certificates"
 local exchange = require "support.exchange"
+local fallback = require "support.fallback"
 local handshake = require "support.handshake"
 local raises = require "support.raises"
 local tls_peer = require "support.tls_peer"
@@ -93,6 +94,7 @@ for _, text in ipairs {
   "192.0.2.7:", "192.0.2.7:99999", "192.0.2.7:+1", "[192.0.2.7]:1:2", "[2001:db8::7", "2001:db8::7]", "[]",
   "2001:db8::7::1", "fe80::1%eth0", "[fe80::1%251]", "192.0.2.7/32", "a.example", "unix:", "192.0.2.7;192.0.2.8",
   "\"192.0.2.7\"", "192.0.2.7 192.0.2.8", ("1"):rep(5000), "\t", "\xff\xfe",
+  "1" .. (" "):rep(15000) .. "1", ("1\t"):rep(7000),
 } do
   local comes_to = text == "192.0.2.7 " and "192.0.2.7 nil false" or "127.0.0.1 integer false"
   cases[#cases + 1] = { ("X-Forwarded-For: %q"):format(text:sub(1, 30)), LOCAL, { xff(text) }, comes_to }
@@ -177,6 +179,20 @@ describe("behind trusted proxies", function()
     raw:close()
     ws:wait_closed(5)
     assert.equal("192.0.2.7", ws.remote_address)
+  end))
+
+  it("a session of weft.fallback is the client's", case(function(t)
+    local handler = t.weft.fallback(function(ws)
+      ws:send(("%s %s %s"):format(ws.remote_address, ws.remote_port, ws.request.secure))
+      ws:receive()
+    end)
+    local server = serve(t, LOCAL, { http = { ["/chat"] = handler } })
+    local client = fallback.open(t, server, "/chat", {
+      headers = { ["X-Forwarded-For"] = "192.0.2.7", ["X-Forwarded-Proto"] = "https" },
+    })
+    local stream = client:follow()
+    assert.same({ "t192.0.2.7 nil true" }, stream:records(1))
+    stream:close()
   end))
 
   it("a Unix-domain socket is a proxy's when that is trusted", case(function(t)

@@ -46,11 +46,13 @@ local function find_client(nodes, trusted)
   return address, port
 end
 
--- The elements of a list without blanks around them.
+-- The elements of a list without blanks around them.  No pattern tries again
+-- what it has tried: a client chooses how long they are.
 local function split_list(text)
   local list = {}
-  for element in (text .. ","):gmatch("[ \t]*([^,]-)[ \t]*,") do
-    list[#list + 1] = element
+  for element in (text .. ","):gmatch("([^,]*),") do
+    element = element:match("^.*[^ \t]") or ""
+    list[#list + 1] = element:sub(element:match("^[ \t]*()"))
   end
   return list
 end
