@@ -128,6 +128,23 @@ describe("max_connections_per_address", function()
     assert.same({ 429, "fin" }, { answer.status, answer.ending })
   end))
 
+  it("counts who has connected, whomever a PROXY head names", case(function(t)
+    local server = t:server { max_connections_per_address = 1, proxy_protocol = true, websocket = quiet }
+    local function dial(address)
+      local raw = t:dial(server)
+      raw:send(("PROXY TCP4 %s 127.0.0.1 56324 443\r\n"):format(address) .. handshake.request())
+      return raw
+    end
+    local first = dial "192.0.2.7"
+    assert.equal(101, first:parsed_head().status)
+    local second = dial "192.0.2.8"
+    assert.same({ 429, "fin" }, { second:parsed_head().status, (select(2, second:read_until_closed())) })
+    second:close()
+    first:reset()
+    has(t, server, 0)
+    assert.equal(101, dial("192.0.2.9"):parsed_head().status)
+  end))
+
   it("is a refused handshake to a client, which may come back", case(function(t)
     local server = t:server { max_connections_per_address = 2, websocket = case.echo }
     local first = t:connect(server)

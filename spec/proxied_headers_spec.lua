@@ -84,8 +84,12 @@ local cases = {
   { "Forwarded: without an address", LOCAL, { fwd "proto=https" }, "127.0.0.1 integer true" },
   { "Forwarded: with hidden ones", LOCAL, { fwd "for=192.0.2.7, for=_hidden;proto=https" }, "127.0.0.1 integer true" },
   { "Forwarded: with unknown ones", LOCAL, { fwd "for=unknown" }, "127.0.0.1 integer false" },
-  { "Forwarded: wins over the others", LOCAL, { xff "192.0.2.8", proto "https", fwd "for=192.0.2.7" },
-    "192.0.2.7 nil false" },
+  { "Forwarded: does not agree with X-Forwarded-For", LOCAL, { xff "192.0.2.8", fwd "for=192.0.2.7" },
+    "127.0.0.1 integer false" },
+  { "Forwarded: does not agree with X-Forwarded-Proto", LOCAL,
+    { xff "192.0.2.7", proto "http", fwd "for=192.0.2.7;proto=https" }, "127.0.0.1 integer false" },
+  { "Forwarded: agrees with the others", LOCAL,
+    { xff "192.0.2.7", proto "https", fwd 'for="192.0.2.7:81";proto=https' }, "192.0.2.7 integer true" },
 }
 
 -- what a trusted proxy does not say

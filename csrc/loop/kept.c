@@ -50,3 +50,19 @@ weft_kept_find(const struct weft_kept *kept, enum weft_kept_kind kind)
     }
     return (struct weft_span){ NULL, 0 };
 }
+
+void
+weft_kept_drop(struct weft_kept *kept, enum weft_kept_kind kind)
+{
+    struct weft_span found = weft_kept_find(kept, kind);
+    uint8_t *from, *to;
+    size_t behind;
+
+    if (found.data == NULL)
+        return;
+    to = kept->bytes + (found.data - (const char *)kept->bytes) - HEAD;
+    from = to + HEAD + found.len;
+    behind = kept->size - (size_t)(from - kept->bytes);
+    memmove(to, from, behind);
+    kept->size -= (uint32_t)(HEAD + found.len);
+}

@@ -37,6 +37,9 @@ enum weft_status weft_kept_add(struct weft_kept **kept,
                                enum weft_kept_kind kind,
                                struct weft_span bytes);
 
+/* Forgets the first of that kind, if there is one. */
+void weft_kept_drop(struct weft_kept *kept, enum weft_kept_kind kind);
+
 /* The first of that kind, good until the next add; data is NULL without. */
 struct weft_span weft_kept_find(const struct weft_kept *kept,
                                 enum weft_kept_kind kind);

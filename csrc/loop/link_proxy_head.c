@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <sys/un.h>
 
-#include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
 #include "proto/proxy_head.h"
@@ -36,8 +35,7 @@ keep_client(struct weft_link *k, const struct weft_proxy_head *h)
         }
         break;
     }
-    weft_free(k->kept); /* nothing but the proxy's address yet */
-    k->kept = NULL;
+    weft_kept_drop(k->kept, WEFT_KEPT_PEER); /* who counted it did by that */
     return weft_link_keep_peer(k, &client);
 }
 
@@ -50,7 +48,9 @@ go_on(struct weft_link *k)
         return;
     }
     k->state = WEFT_LINK_HANDSHAKE;
-    if (weft_buf_len(&k->flow->opening->bytes) > 0)
+    if (weft_listener_turns_away(k))
+        weft_link_turn_away(k);
+    else if (weft_buf_len(&k->flow->opening->bytes) > 0)
         weft_link_head_grew(k);
 }
 

@@ -112,15 +112,10 @@ local function read_forwarded(text, trusted)
   return { address = address, port = port, secure = secure[proto:lower()] or false }
 end
 
---- Reads the headers of a request that has come from a trusted proxy: Forwarded,
---- and where that is missing the other two.  Nil when they say nothing that can
---- be understood.
----@param headers table<string, string>
----@param trusted userdata as of core.ranges
----@return weft.Forwarded|nil
-function forwarded.read(headers, trusted)
-  if headers.forwarded then
-    return read_forwarded(headers.forwarded, trusted)
+-- X-Forwarded-For and X-Forwarded-Proto; nil without either.
+local function read_older(headers, trusted)
+  if not (headers["x-forwarded-for"] or headers["x-forwarded-proto"]) then
+    return nil
   end
   local told = {}
   if headers["x-forwarded-for"] then
@@ -128,6 +123,26 @@ function forwarded.read(headers, trusted)
   end
   local protos = split_list(headers["x-forwarded-proto"] or "")
   told.secure = secure[protos[#protos]:lower()] or false
+  return told
+end
+
+--- Reads the headers of a request that has come from a trusted proxy: Forwarded or
+--- the other two.  Nil when they say nothing that can be understood, and when both
+--- ways are there and do not agree: a proxy that writes one of them may pass on
+--- what a client has said in the other.
+---@param headers table<string, string>
+---@param trusted userdata as of core.ranges
+---@return weft.Forwarded|nil
+function forwarded.read(headers, trusted)
+  local older = read_older(headers, trusted)
+  if not headers.forwarded then
+    return older
+  end
+  local told = read_forwarded(headers.forwarded, trusted)
+  if told and older
+     and (told.address ~= older.address or told.secure ~= older.secure) then
+    return nil
+  end
   return told
 end
 
