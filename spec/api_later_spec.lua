@@ -31,12 +31,6 @@ describe("what a later version brings", function()
     raises(function() return weft.adapters.cqueues.x end, "adapters", LATER)
   end)
 
-  it("is a server's drain", case(function(t)
-    local server = t:listen()
-    raises(function() server:close(1, { drain = 5 }) end, "close", "drain", LATER)
-    assert.is_true((server:close(1, {})))
-  end))
-
   it("may be asked for as what it is now: off", case(function(t)
     local server = t:listen {
       tls = false, proxy_protocol = false, websocket = function(ws) ws:send "plain" end,

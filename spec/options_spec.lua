@@ -45,7 +45,6 @@ describe("a table of options", function()
     } do
       refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")
     end
-    refused(options.close, { drain = 5 }, "'drain'", "not supported yet")
   end)
 
   it("does not mind a later option that asks for nothing", function()
@@ -75,6 +74,28 @@ describe("a table of options", function()
       username = "", password = ": \u{FC}\xFF",
     }, 1)
     assert.same({ "", ": \u{FC}\xFF" }, { checked.username, checked.password })
+  end)
+
+  it("knows how a server is closed", function()
+    assert.same({ drain = 0 }, check.options(options.close, "server:close", nil, 1))
+    assert.same({ drain = math.huge }, check.options(options.close, "server:close", { drain = math.huge }, 1))
+    local checked = check.options(options.serve, "weft.serve", {}, 1)
+    assert.same({ 10, 0 }, { checked.grace, checked.drain })
+    for _, value in ipairs { -1, 0 / 0, "5", true } do
+      refused(options.close, { drain = value }, "'drain'", "seconds")
+      refused(options.serve, { drain = value }, "'drain'", "seconds")
+      refused(options.serve, { grace = value }, "'grace'", "seconds")
+    end
+    refused(options.close, { drian = 5 }, "unknown option 'drian'", "'drain'")
+    refused(options.listen, { grace = 5 }, "unknown option 'grace'")
+    refused(options.listen, { drain = 5 }, "unknown option 'drain'")
+  end)
+
+  it("takes a descriptor to listen on", function()
+    assert.equal(3, check.options(options.listen, "weft.listen", { fd = 3 }, 1).fd)
+    for _, value in ipairs { -1, 1.5, 0 / 0, math.huge, "3", true } do
+      refused(options.listen, { fd = value }, "'fd'", "a descriptor")
+    end
   end)
 
   it("knows what reconnecting takes besides", function()

@@ -221,6 +221,7 @@ struct weft_link {
     bool was_reset;   /* as a send was told, so that no read will be */
     bool head_only;   /* a response to HEAD */
     bool clean;       /* close frames went both ways */
+    bool again;       /* a server's client: it has been answered before */
     bool met;         /* a server's client: it speaks TLS, it seems */
     bool proxied;     /* it goes, or went, through a proxy */
     bool inbox_ended; /* the other end of a pair sends no more; or the peer of
@@ -465,6 +466,11 @@ void weft_link_close(struct weft_link *k, unsigned code,
  * being answered ends behind its answer.
  */
 void weft_link_shut_down(struct weft_link *k);
+
+/* Whether it is between two plain requests; and whether it is at a handshake,
+ * or a request's head: what is neither is at its work, or has ended. */
+bool weft_link_is_idle(const struct weft_link *k);
+bool weft_link_is_opening(const struct weft_link *k);
 
 /* Drops the connection now; `message` may be NULL. */
 void weft_link_abort(struct weft_link *k, enum weft_cause cause,

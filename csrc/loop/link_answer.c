@@ -38,6 +38,21 @@ weft_link_shut_down(struct weft_link *k)
     }
 }
 
+bool
+weft_link_is_idle(const struct weft_link *k)
+{
+    return k->state == WEFT_LINK_HANDSHAKE && k->again
+           && !weft_link_is_in_request(k);
+}
+
+bool
+weft_link_is_opening(const struct weft_link *k)
+{
+    if (k->state == WEFT_LINK_ASKED)
+        return k->flow->opening->kind != WEFT_REQUEST_HTTP;
+    return k->state < WEFT_LINK_ASKED && !weft_link_is_idle(k);
+}
+
 static bool
 is_accepting(const struct weft_listener *s)
 {

@@ -31,13 +31,36 @@ remember_path(struct weft_listener *s)
     return WEFT_OK;
 }
 
+/* With the socket, which is the listener's now. */
+static void
+begin(struct weft_listener *s, struct weft_loop *loop,
+      struct weft_config *config, int fd)
+{
+    s->loop = loop;
+    s->config = weft_config_retain(config);
+    s->watch.fd = fd;
+    s->watch.kind = WEFT_KIND_LISTENER;
+    s->timer.kind = WEFT_KIND_LISTENER;
+    s->work.kind = WEFT_KIND_LISTENER;
+    weft_list_init(&s->links);
+}
+
+static enum weft_status
+watch(struct weft_listener *s, enum weft_status rc)
+{
+    if (rc == WEFT_OK)
+        rc = weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE);
+    if (rc != WEFT_OK)
+        weft_listener_deinit(s);
+    return rc;
+}
+
 enum weft_status
 weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
                    struct weft_config *config,
                    const struct weft_addr *address, int backlog,
                    bool reuse_port, bool dual)
 {
-    enum weft_status rc;
     int fd = weft_sock_listen(address, backlog, reuse_port, dual);
 
     *s = (struct weft_listener){ 0 };
@@ -46,21 +69,28 @@ weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
         errno = -fd;
         return WEFT_E_SYSTEM;
     }
-    s->loop = loop;
-    s->config = weft_config_retain(config);
-    s->watch.fd = fd;
-    s->watch.kind = WEFT_KIND_LISTENER;
-    s->timer.kind = WEFT_KIND_LISTENER;
-    s->work.kind = WEFT_KIND_LISTENER;
-    weft_list_init(&s->links);
+    begin(s, loop, config, fd);
     if (weft_sock_local(fd, &s->address) < 0)
         s->address = *address;
-    rc = remember_path(s);
-    if (rc == WEFT_OK)
-        rc = weft_poller_set(loop->poller, &s->watch, WEFT_READABLE);
-    if (rc != WEFT_OK)
-        weft_listener_deinit(s);
-    return rc;
+    return watch(s, remember_path(s));
+}
+
+enum weft_status
+weft_listener_adopt(struct weft_listener *s, struct weft_loop *loop,
+                    struct weft_config *config, int fd)
+{
+    struct weft_addr address;
+    int rc = weft_sock_adopt(fd, &address);
+
+    *s = (struct weft_listener){ 0 };
+    s->watch.fd = -1;
+    if (rc < 0) {
+        errno = -rc;
+        return WEFT_E_SYSTEM;
+    }
+    begin(s, loop, config, fd);
+    s->address = address;
+    return watch(s, WEFT_OK);
 }
 
 void

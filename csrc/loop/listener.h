@@ -50,6 +50,15 @@ enum weft_status weft_listener_init(struct weft_listener *s,
 void weft_listener_limit(struct weft_listener *s, uint32_t most,
                          uint32_t most_per_address);
 
+/*
+ * The same with a socket that listens already, given to this process: it is
+ * the listener's from then on, but a Unix-domain path stays.  WEFT_E_SYSTEM
+ * with EINVAL or ENOTSOCK, and nothing is done to it, when it is none.
+ */
+enum weft_status weft_listener_adopt(struct weft_listener *s,
+                                     struct weft_loop *loop,
+                                     struct weft_config *config, int fd);
+
 /* What new connections speak from now on: TLS, or with NULL not. */
 void weft_listener_secure(struct weft_listener *s,
                           struct weft_tls_context *tls);

@@ -35,6 +35,7 @@ luaopen_weft_core(lua_State *L)
     weft_room_register(L);
     weft_file_register(L);
     weft_signal_register(L);
+    weft_crew_register(L);
     weft_process_register(L);
     weft_blocks_register(L);
     weft_ranges_register(L);

@@ -371,6 +371,14 @@ core_is_own_handler(lua_State *L)
     return 1;
 }
 
+/* core.is_idle(ws) -> whether it is between two plain requests */
+static int
+core_is_idle(lua_State *L)
+{
+    lua_pushboolean(L, weft_link_is_idle(&asked(L, "is_idle")->link));
+    return 1;
+}
+
 /* core.shutdown(ws) */
 static int
 core_shutdown(lua_State *L)
@@ -405,6 +413,7 @@ weft_request_register(lua_State *L)
         { "set_field", core_set_field },
         { "cancel_handler", core_cancel_handler },
         { "is_own_handler", core_is_own_handler },
+        { "is_idle", core_is_idle },
         { "shutdown", core_shutdown },
         { NULL, NULL },
     };

@@ -116,6 +116,30 @@ want_proxy_heads(lua_State *L, struct weft_server *s)
     weft_listener_want_proxy_heads(&s->listener, trusted, count);
 }
 
+/* The descriptor to listen on, or -1. */
+static int
+descriptor_field(lua_State *L)
+{
+    int fd;
+
+    lua_getfield(L, 2, "fd");
+    fd = lua_isnil(L, -1) ? -1 : (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return fd;
+}
+
+static int
+push_adopt_error(lua_State *L, int fd, int error)
+{
+    lua_pushnil(L);
+    lua_pushfstring(L, "listen on descriptor %d: %s", fd,
+                    error == EINVAL || error == ENOTSOCK
+                        ? "it is no listening stream socket"
+                        : strerror(error));
+    lua_pushliteral(L, "system");
+    return 3;
+}
+
 /* core.listen(loop, spec) -> listener, or nil, message, code */
 static int
 core_listen(lua_State *L)
@@ -126,7 +150,8 @@ core_listen(lua_State *L)
     struct weft_server *s;
     struct weft_addr address;
     enum weft_status rc;
-    int n = find_address(L, &address);
+    int fd = descriptor_field(L);
+    int n = fd < 0 ? find_address(L, &address) : 0;
 
     if (n > 0)
         return n;
@@ -139,14 +164,19 @@ core_listen(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 2);
     weft_anchor(L, I, s, -1); /* while it listens */
-    rc = weft_listener_init(&s->listener, &I->loop, config, &address,
-                            (int)integer_field(L, 2, "backlog"),
-                            boolean_field(L, 2, "reuse_port"),
-                            boolean_field(L, 2, "dual"));
+    if (fd >= 0)
+        rc = weft_listener_adopt(&s->listener, &I->loop, config, fd);
+    else
+        rc = weft_listener_init(&s->listener, &I->loop, config, &address,
+                                (int)integer_field(L, 2, "backlog"),
+                                boolean_field(L, 2, "reuse_port"),
+                                boolean_field(L, 2, "dual"));
     if (rc != WEFT_OK) {
         int error = rc == WEFT_E_MEMORY ? ENOMEM : errno;
 
         weft_unanchor(L, I, s);
+        if (fd >= 0)
+            return push_adopt_error(L, fd, error);
         return push_listen_error(L, push_address(L, &address), error);
     }
     weft_listener_limit(&s->listener, most_field(L, 2, "max_connections"),
@@ -242,6 +272,24 @@ server_count(lua_State *L)
         for (n = s->listener.links.next; n != &s->listener.links;
              n = n->next)
             count += is_upgraded(WEFT_CONTAINER(n, struct weft_link, node));
+    lua_pushinteger(L, count);
+    return 1;
+}
+
+/* listener:opening() -> how many are at a handshake, or at the head of a
+ * request */
+static int
+server_opening(lua_State *L)
+{
+    struct weft_server *s = check_server(L, "server:close");
+    lua_Integer count = 0;
+    struct weft_node *n;
+
+    if (s->instance != NULL && s->listener.loop != NULL)
+        for (n = s->listener.links.next; n != &s->listener.links;
+             n = n->next)
+            count += weft_link_is_opening(
+                WEFT_CONTAINER(n, struct weft_link, node));
     lua_pushinteger(L, count);
     return 1;
 }
@@ -471,6 +519,7 @@ weft_server_register(lua_State *L)
     static const luaL_Reg methods[] = {
         { "address", server_address },
         { "count", server_count },
+        { "opening", server_opening },
         { "connections", server_connections },
         { "all", server_all },
         { "stop", server_stop },

@@ -1,14 +1,16 @@
 /*
  * SIGINT and SIGTERM, for weft.serve: between signals_begin and signals_end
- * the first one wakes core.wait_signal and the second one kills.  It must not
- * know what a server is.
+ * the first one wakes core.wait_signal and the second one kills.  SIGHUP, if
+ * asked for, wakes it as well, each time; when the terminal is gone that is
+ * what it says, and means an end.  It must not know what a server is.
  *
- * Signals belong to the process, so what is static here and in l_process.c is
+ * Signals belong to the process, so what is static here and in l_crew.c is
  * weft's one exception to keeping no state of the process's: one instance at a
  * time owns it.  The handler leaves the signal's number and wakes the loop through a
  * pipe.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,17 +19,30 @@
 #include "lua/state.h"
 #include "net/sock.h"
 
-enum { SIGNALS = 2 };
+enum { SIGNALS = 3 };
 
-static const int numbers[SIGNALS] = { SIGINT, SIGTERM };
+static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 
 static _Atomic(struct weft_instance *) owner;
 static struct sigaction before[SIGNALS];
+static int held;              /* how many of the signals are ours */
+static bool had_terminal;
 static volatile sig_atomic_t arrived; /* and not yet waited for; or 0 */
+static volatile sig_atomic_t renewal; /* SIGHUP has, the same */
 static volatile sig_atomic_t wake_fd;
 static int64_t first_at; /* the handler's own; 0: none came */
 
 /* Signals ---------------------------------------------------------------- */
+
+bool
+weft_has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    bool has = fd >= 0;
+
+    weft_sock_close(&fd);
+    return has;
+}
 
 static void
 on_signal(int number)
@@ -35,33 +50,47 @@ on_signal(int number)
     int error = errno;
     int64_t now = weft_now();
 
-    if (first_at == 0) {
+    if (number == SIGHUP && (!had_terminal || weft_has_terminal())) {
+        renewal = 1;
+        weft_sock_wake((int)wake_fd);
+    } else if (first_at == 0) {
         first_at = now;
         arrived = number;
         weft_sock_wake((int)wake_fd);
-    } else if (now - first_at > WEFT_ONE_BREATH) {
+    } else if (number != SIGHUP && now - first_at > WEFT_ONE_BREATH) {
         signal(number, SIG_DFL);
         raise(number); /* it kills when this handler returns */
     }
     errno = error;
 }
 
+/* nohup(1) has it ignored, and that is how it stays. */
+static bool
+is_ignored(int number)
+{
+    struct sigaction now;
+
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static void
-install(void)
+install(bool hangup)
 {
     struct sigaction action = { .sa_flags = SA_RESTART };
 
+    held = hangup && !is_ignored(SIGHUP) ? SIGNALS : SIGNALS - 1;
+    had_terminal = weft_has_terminal();
     action.sa_handler = on_signal;
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < SIGNALS; i++)
         sigaddset(&action.sa_mask, numbers[i]);
-    for (int i = 0; i < SIGNALS; i++)
+    for (int i = 0; i < held; i++)
         sigaction(numbers[i], &action, &before[i]);
 }
 
 /* False when another instance has the signals or descriptors are out. */
 static bool
-begin(struct weft_instance *I)
+begin(struct weft_instance *I, bool hangup)
 {
     struct weft_instance *nobody = NULL;
     int fds[2];
@@ -76,8 +105,9 @@ begin(struct weft_instance *I)
     I->signal_fd = fds[1];
     wake_fd = fds[1];
     arrived = 0;
+    renewal = 0;
     first_at = 0;
-    install();
+    install(hangup);
     return true;
 
 fail_pipe:
@@ -93,7 +123,7 @@ weft_signal_end(struct weft_instance *I)
 {
     if (atomic_load(&owner) != I)
         return;
-    for (int i = 0; i < SIGNALS; i++)
+    for (int i = 0; i < held; i++)
         sigaction(numbers[i], &before[i], NULL);
     if (I->loop.poller != NULL)
         weft_loop_watch(&I->loop, &I->signal_watch, 0);
@@ -108,8 +138,12 @@ take_arrived(const struct weft_instance *I)
 {
     int number = atomic_load(&owner) == I ? (int)arrived : 0;
 
-    if (number != 0)
+    if (number != 0) {
         arrived = 0;
+    } else if (atomic_load(&owner) == I && renewal != 0) {
+        renewal = 0;
+        number = SIGHUP;
+    }
     return number;
 }
 
@@ -133,16 +167,21 @@ weft_signal_service(struct weft_instance *I)
 const char *
 weft_signal_name(int signal)
 {
-    return signal == SIGINT ? "SIGINT" : "SIGTERM";
+    return signal == SIGINT ? "SIGINT"
+           : signal == SIGHUP ? "SIGHUP"
+                              : "SIGTERM";
 }
 
 /* What Lua calls --------------------------------------------------------- */
 
-/* core.signals_begin(loop) -> whether they are ours */
+/* core.signals_begin(loop [, hangup]) -> whether they are ours; `hangup`:
+ * SIGHUP as well */
 static int
 core_signals_begin(lua_State *L)
 {
-    lua_pushboolean(L, begin(weft_check_instance(L, 1)));
+    bool hangup = lua_toboolean(L, 2);
+
+    lua_pushboolean(L, begin(weft_check_instance(L, 1), hangup));
     return 1;
 }
 
@@ -154,7 +193,8 @@ core_signals_end(lua_State *L)
     return 0;
 }
 
-/* core.wait_signal(loop) -> "SIGINT" or "SIGTERM", or nil, "cancelled" */
+/* core.wait_signal(loop) -> "SIGINT", "SIGTERM" or "SIGHUP", or nil,
+ * "cancelled" */
 static int
 core_wait_signal(lua_State *L)
 {

@@ -4,11 +4,17 @@
 #ifndef WEFT_LUA_SIGNAL_H
 #define WEFT_LUA_SIGNAL_H
 
+#include <stdbool.h>
+
 struct weft_instance;
 
 /* Whoever sends a signal twice within so many nanoseconds means it once:
  * timeout(1) signals the process and then its group. */
 #define WEFT_ONE_BREATH (WEFT_SECOND / 5000)
+
+/* Whether the process can reach a terminal; fit for a signal handler.  SIGHUP
+ * says that the one it had is gone, or else it is somebody's order. */
+bool weft_has_terminal(void);
 
 /* Puts the old handlers back if it is this instance that took the signals;
  * for an instance that is being closed, before its loop is deinited. */

@@ -446,11 +446,12 @@ void weft_client_register(lua_State *L);
 void weft_events_register(lua_State *L);
 void weft_loop_register(lua_State *L);
 
-/* ---- l_queue.c, l_room.c, signal.c, l_process.c: each adds its functions to
- * the module table on the top of the stack */
+/* ---- l_queue.c, l_room.c, signal.c, l_crew.c, l_process.c: each adds its
+ * functions to the module table on the top of the stack */
 void weft_queue_register(lua_State *L);
 void weft_room_register(lua_State *L);
 void weft_signal_register(lua_State *L);
+void weft_crew_register(lua_State *L);
 void weft_process_register(lua_State *L);
 /* Pushes what a TAKE or PUT that is over returns. */
 int weft_queue_push_outcome(lua_State *L, struct weft_wait *w);

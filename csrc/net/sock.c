@@ -44,6 +44,17 @@ failed(int fd)
     return error;
 }
 
+static int
+prepare(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0
+        || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return -errno;
+    return 0;
+}
+
 #ifdef SOCK_CLOEXEC
 
 static int
@@ -69,17 +80,6 @@ weft_sock_pipe(int fds[2])
 }
 
 #else
-
-static int
-prepare(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0
-        || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-        return -errno;
-    return 0;
-}
 
 static int
 prepare_socket(int fd)
@@ -223,6 +223,40 @@ weft_sock_listen(const struct weft_addr *a, int backlog, bool reuse_port,
     if (bind_to(fd, a) < 0 || listen(fd, backlog) < 0)
         return failed(fd);
     return fd;
+}
+
+static bool
+has_option(int fd, int name, int expected)
+{
+    socklen_t len = sizeof(int);
+    int value = 0;
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0
+           && value == expected;
+}
+
+int
+weft_sock_adopt(int fd, struct weft_addr *a)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -ENOTSOCK;
+    if (!has_option(fd, SO_TYPE, SOCK_STREAM)
+        || !has_option(fd, SO_ACCEPTCONN, 1))
+        return -EINVAL;
+    if (weft_sock_local(fd, a) < 0)
+        return -EINVAL;
+    switch (a->storage.ss_family) {
+    case AF_INET:
+    case AF_INET6:
+    case AF_UNIX:
+        return prepare(fd);
+    default:
+        return -EINVAL;
+    }
 }
 
 /* What accept() says of a connection that died in the queue, accept(2). */

@@ -35,6 +35,13 @@ int weft_sock_listen(const struct weft_addr *a, int backlog, bool reuse_port,
  */
 int weft_sock_share_port(int fd);
 
+/*
+ * Makes a listening stream socket that the process was given one of ours, and
+ * tells its address.  -EINVAL or -ENOTSOCK when it is none; whose it is stays
+ * as it was unless this returns 0.
+ */
+int weft_sock_adopt(int fd, struct weft_addr *a);
+
 /* The next connection and where it is from, -EAGAIN when there is none. */
 int weft_sock_accept(int fd, struct weft_addr *from);
 

@@ -14,6 +14,7 @@ local opening = {}
 --- How a server answers requests, compiled from its options.
 ---@class weft.Plan
 ---@field closing boolean the server accepts nothing any more
+---@field draining boolean but lets in those who are there already
 ---@field run? function the handler of every WebSocket
 ---@field route? function from path to handler and parameters
 ---@field page? fun(request: weft.Request): function?, integer?, string? the handler of a plain request; or nil, a status and the methods that are allowed
@@ -129,7 +130,7 @@ local function accept(plan, ws)
   if protocol == nil and plan.protocols then
     protocol = core.choose_protocol(ws, plan.protocols)
   end
-  if plan.closing then -- perhaps while upgrade was waiting
+  if plan.closing and not plan.draining then -- perhaps while upgrade was waiting
     return refuse(ws, 503, "The server is closing.")
   end
   if core.accept(ws, protocol or nil, lines) then

@@ -21,6 +21,7 @@ local count = check.whole(1, huge, "a whole number, 1 or more, or math.huge")
 local redirects = check.whole(0, huge, "a whole number, 0 or more, or math.huge")
 local port = check.whole(0, 65535, "a port (a whole number from 0 to 65535)")
 local backlog = check.whole(1, 2147483647, "a whole number, 1 or more")
+local descriptor = check.whole(0, 2147483647, "a descriptor (a whole number, 0 or more)")
 local workers = check.whole(1, 1024, "a whole number from 1 to 1024")
 local protocols = check.list(check.token, "subprotocols")
 
@@ -222,6 +223,7 @@ options.listen = merge(settings, {
   host = { kind = host, default = "127.0.0.1" },
   port = { kind = port, default = 8080 },
   unix = { kind = check.path },
+  fd = { kind = descriptor },
   websocket = { kind = handler },
   http = { kind = handler },
   upgrade = { kind = check.callback },
@@ -244,6 +246,8 @@ options.serve = merge(options.listen, {
   signals = { kind = check.boolean, default = true },
   workers = { kind = workers, default = 1 },
   on_worker = { kind = check.callback },
+  grace = { kind = check.seconds, default = 10 },
+  drain = { kind = check.seconds, default = 0 },
 })
 
 --- weft.pair, both sides
@@ -284,7 +288,7 @@ options.protocol_server = merge(limits, {
 })
 
 --- server:close, the second argument
-options.close = { drain = later_unless(0) }
+options.close = { drain = { kind = check.seconds, default = 0 } }
 
 local on_full = {
   close = true,

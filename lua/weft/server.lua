@@ -2,6 +2,7 @@
 
 local core = require "weft.core"
 local check = require "weft.check"
+local closing = require "weft.closing"
 local handlers = require "weft.handlers"
 local opening = require "weft.opening"
 local options = require "weft.options"
@@ -18,6 +19,9 @@ local tls = require "weft.tls"
 ---@field private context? userdata what is made of it: for new connections
 ---@field private loop weft.Loop
 ---@field private spec table what the listener was made of
+---@field private succeeded boolean whether its socket outlives it, for others to accept from
+---@field private grace? number what weft.serve closes it with
+---@field private drain? number the same
 ---@field private divided? boolean whether the kernel deals connections out
 ---@field private parts? table<integer, weft.Listener> in the parent of workers: theirs
 local Server = {}
@@ -129,42 +133,11 @@ function Server:reload()
   if not context then
     return nil, message, "tls"
   end
-  self.listener:set_tls(context)
-  self.context = context
+  for _, part in pairs(self.parts or { self.listener }) do
+    part:set_tls(context)
+  end
+  self.context, self.spec.tls = context, context
   return true
-end
-
--- Waits until the handlers of weft.fallback's sessions are through, but for one
--- that is the caller itself: true, or nil, "timeout" or "cancelled".
-local function wait_for_sessions(plan, deadline)
-  local list = {} -- they go from the set as they end
-  for session in pairs(plan.attached) do
-    list[#list + 1] = session
-  end
-  for _, session in ipairs(list) do
-    if not session:is_own() then
-      local ok, why = session:wait(math.max(0, deadline - core.now()))
-      if not ok then
-        return nil, why
-      end
-    end
-  end
-  return true
-end
-
--- Ends what is left when the time is up; the caller's own handler goes on.
-local function drop(listener, plan)
-  for session in pairs(plan.attached) do
-    if not session:is_own() then
-      session:drop()
-    end
-  end
-  for _, ws in ipairs(listener:all()) do
-    if not core.is_own_handler(ws) then
-      ws:abort()
-      core.cancel_handler(ws)
-    end
-  end
 end
 
 --- Stops accepting, closes every connection with 1001, waits at most `grace`
@@ -172,51 +145,47 @@ end
 --- handlers. Plain HTTP requests that are being answered may end as well.
 --- Called from one of its own handlers it does not wait for that one. Called
 --- again, it returns true.
+---
+--- With `drain` the connections are not closed all at once, but one after the
+--- other, evenly and in random order, so that their clients do not all come back
+--- together; the grace begins after that. Connections of HTTP between two
+--- requests are closed at once. It is over early when nobody is left.
 ---@param grace? number seconds (10); 0 does not wait
----@param more? table for a later version: `drain` raises
+---@param more? { drain: number } seconds (0)
 ---@return boolean|nil ok
----@return string? word "cancelled", when the task that waits is
+---@return string? word "cancelled", when the task that waits is; what is left is dropped
 function Server:close(grace, more)
   check_self(self, "close")
   grace = check.argument("server:close", "grace", check.seconds, grace, 10, 2)
-  check.options(options.close, "server:close", more, 2)
-  local listener, plan = self.listener, self.plan
-  if plan.closing then
+  local drain = check.options(options.close, "server:close", more, 2).drain
+  if self.plan.closing then
     return true
   end
-  plan.closing = true
-  for _, part in pairs(self.parts or { listener }) do
+  self.plan.closing = true
+  for _, part in pairs(self.parts or { self.listener }) do
     part:stop()
   end
-  local own = 0
-  for _, ws in ipairs(listener:all()) do
-    own = core.is_own_handler(ws) and 1 or own
-    core.shutdown(ws)
-  end
-  for session in pairs(plan.attached) do
-    session:shutdown()
-  end
-
-  local ok, why = grace == 0, nil
-  if grace > 0 then
-    local deadline = core.now() + grace
-    ok, why = listener:wait_empty(grace, own)
-    if ok then
-      ok, why = wait_for_sessions(plan, deadline)
-    end
-  end
-  if not ok or grace == 0 then
-    drop(listener, plan)
-  end
-  if why == "timeout" then
-    listener:wait_empty(1, own) -- those cancelled end in the next turns
-    wait_for_sessions(plan, core.now() + 1)
-  end
+  local ok, why = closing.run(self, grace, drain)
   self.done:close()
-  if why == "cancelled" then
-    return nil, why
-  end
-  return true
+  return ok, why
+end
+
+--- Closes as weft.serve was told to.
+---@private
+---@return boolean|nil ok
+---@return string? word
+function Server:finish()
+  return self:close(self.grace, { drain = self.drain })
+end
+
+--- The same, where another process accepts the connections that come: those that
+--- have are let in before they are told to come again.
+---@private
+---@return boolean|nil ok
+---@return string? word
+function Server:give_way()
+  self.succeeded = true
+  return self:finish()
 end
 
 --- Accepts nothing until Server:wake().
@@ -242,7 +211,7 @@ end
 function Server:divide(count)
   self.parts = { self.listener }
   self.listener:rest()
-  if self.number and self.listener:share() then
+  if self.number and not self.spec.fd and self.listener:share() then
     self.divided = true
     self.spec.port, self.spec.reuse_port = self.number, true
     for n = 2, count do
@@ -315,7 +284,9 @@ function server.check(spec, where, given, level)
     check.fail(where, "argument 'options'", "a table", given, level + 1)
   end
   local checked = check.options(spec, where, given, level + 1)
-  if checked.unix and (given.host or given.port) then
+  if checked.fd and (given.host or given.port or given.unix) then
+    error(where .. ": expected either 'fd' or where to listen, got both", level + 1)
+  elseif checked.unix and (given.host or given.port) then
     error(where .. ": expected either 'unix' or 'host' and 'port', got both",
           level + 1)
   elseif not (checked.websocket or checked.http) then
@@ -324,6 +295,7 @@ function server.check(spec, where, given, level)
   end
   local plan = {
     closing = false,
+    draining = false,
     upgrade = checked.upgrade,
     origins = checked.origins,
     protocols = checked.protocols,
@@ -357,8 +329,9 @@ function server.open(loop, checked)
     return nil, why, "tls"
   end
   local spec = {
-    host = not checked.unix and checked.host or nil,
-    port = not checked.unix and checked.port or nil,
+    fd = checked.fd,
+    host = not (checked.unix or checked.fd) and checked.host or nil,
+    port = not (checked.unix or checked.fd) and checked.port or nil,
     unix = checked.unix,
     backlog = checked.backlog,
     reuse_port = checked.reuse_port,
@@ -394,6 +367,9 @@ function server.open(loop, checked)
     context = context,
     loop = loop,
     spec = spec,
+    succeeded = checked.fd ~= nil,
+    grace = checked.grace,
+    drain = checked.drain,
   }, Server)
 end
 

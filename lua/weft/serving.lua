@@ -23,19 +23,37 @@ end
 --- Closes servers from a task of its own, so that whoever asks never waits.
 local function close_all(loop, servers)
   for server in pairs(servers) do
-    core.spawn(loop, server.close, server)
+    core.spawn(loop, server.finish, server)
+  end
+end
+
+-- SIGHUP: certificates may have been renewed.
+local function reload_all(servers)
+  for server in pairs(servers) do
+    local ok, message = server:reload()
+    if not ok then
+      io.stderr:write("weft: SIGHUP: ", message, "\n")
+    end
+  end
+end
+
+local function watch(state)
+  local name = core.wait_signal(state.loop)
+  while name do
+    if name == "SIGHUP" then
+      reload_all(state.signalled)
+    else
+      close_all(state.loop, state.signalled)
+    end
+    name = core.wait_signal(state.loop)
   end
 end
 
 -- One task waits for signals, however many servers are served.
 local function begin(state, server)
   if not next(state.signalled) then
-    core.signals_begin(state.loop)
-    state.watcher = core.spawn(state.loop, function()
-      while core.wait_signal(state.loop) do
-        close_all(state.loop, state.signalled)
-      end
-    end)
+    core.signals_begin(state.loop, true)
+    state.watcher = core.spawn(state.loop, watch, state)
   end
   state.signalled[server] = true
 end

@@ -1,6 +1,10 @@
 --- The workers of weft.serve: processes that share its port, and the parent that
 --- looks after them.  Internal.
 ---
+--- At SIGHUP they are replaced one by one. The new one has the socket of the old
+--- one, by way of the parent, who never closes it: nobody is refused, and who
+--- has been waiting to be accepted by the one is accepted by the other.
+---
 --- The parent never turns its loop, so a worker is forked with a loop in which
 --- there is nothing, and with the server as it was bound.  Workers end when the
 --- pipe that they have from the parent does: it passes a signal on by that, as
@@ -16,12 +20,23 @@ local workers = {}
 -- but after a delay that is doubled each time.
 local YOUNG, SHORTEST, LONGEST = 1, 0.1, 5
 
+-- Seconds that a worker gets beside what it was given to end.
+local LATE = 10
+
+--- A worker, whichever process that is.
 ---@class weft.Worker
----@field pid? integer while it runs
----@field started number when it was
----@field due number when it is to be
+---@field running? weft.WorkerProcess
+---@field due number when it is to be started
 ---@field delay number how long after its end that was
 ---@field restarts integer
+
+---@class weft.WorkerProcess
+---@field pid integer
+---@field line integer its pipe, see weft.Crew
+---@field started number when it was
+---@field generation integer how often workers had been renewed then
+---@field n integer which worker it is
+---@field deadline? number when it is to have ended, once it was told to
 
 ---@class weft.Parent
 ---@field serves weft.Serving
@@ -31,6 +46,10 @@ local YOUNG, SHORTEST, LONGEST = 1, 0.1, 5
 ---@field crew weft.Crew
 ---@field workers weft.Worker[]
 ---@field running integer
+---@field generation integer how often SIGHUP came
+---@field renewing boolean whether some are older than that
+---@field coming? weft.WorkerProcess one that is to replace another, and does not accept yet
+---@field leaving? weft.WorkerProcess one that was replaced
 
 --- Raises, at the line of weft.serve's caller, where there cannot be workers.
 ---@param loop weft.Loop
@@ -58,16 +77,20 @@ end
 -- The worker's part, until its server has closed.
 local function work(parent, n)
   local serves, server, options = parent.serves, parent.server, parent.options
-  local restarts = parent.workers[n].restarts
+  local crew, restarts = parent.crew, parent.workers[n].restarts
   core.renew(serves.loop)
   scatter(serves.loop)
   server:take_part(n)
   serves.worker = n
   serving.serve(serves, server, options.signals, function()
-    parent.crew:unblock()
+    crew:unblock()
     core.spawn(serves.loop, function()
-      core.wait(serves.loop, parent.crew:lifeline(), "r", math.huge)
-      server:close()
+      core.wait(serves.loop, crew:lifeline(), "r", math.huge)
+      if crew:is_replaced() then
+        server:give_way()
+      else
+        server:finish()
+      end
     end)
     if restarts > 0 then
       server:reload() -- when that fails, what the parent has read will do
@@ -75,6 +98,7 @@ local function work(parent, n)
     if options.on_worker then
       options.on_worker(n, server, restarts)
     end
+    crew:accepts() -- in this turn; and those who come sooner wait
   end)
 end
 
@@ -86,10 +110,24 @@ local function work_and_exit(parent, n)
   core.exit(ok and 0 or 1)
 end
 
+-- A process for the worker with that number; or nil, and it is told why not.
+local function launch(parent, n)
+  local started = core.now()
+  parent.server:add_part(n)
+  local pid, line = parent.crew:fork()
+  if pid == 0 then
+    work_and_exit(parent, n)
+  elseif pid then
+    parent.running = parent.running + 1
+    return { pid = pid, line = line, started = started, n = n, generation = parent.generation }
+  end
+  io.stderr:write(("weft: worker %d cannot be started: %s\n"):format(n, line))
+end
+
 -- When a worker that has ended is to be started again.
-local function put_off(parent, n)
+local function put_off(parent, n, started)
   local worker, now = parent.workers[n], core.now()
-  if now - worker.started >= YOUNG then
+  if now - started >= YOUNG then
     worker.delay = 0
   elseif worker.delay == 0 then
     worker.delay = SHORTEST
@@ -104,102 +142,223 @@ local function put_off(parent, n)
 end
 
 local function start(parent, n)
-  local worker = parent.workers[n]
-  worker.started = core.now()
-  parent.server:add_part(n)
-  local pid, why = parent.crew:fork()
-  if pid == 0 then
-    work_and_exit(parent, n)
-  elseif pid then
-    worker.pid = pid
-    parent.running = parent.running + 1
-  else
-    io.stderr:write(("weft: worker %d cannot be started: %s\n"):format(n, why))
-    put_off(parent, n)
+  local worker, now = parent.workers[n], core.now()
+  worker.running = launch(parent, n)
+  if not worker.running then
+    put_off(parent, n, now)
   end
 end
 
-local function say(parent, n, how, what, next)
+local function say(process, how, what, next)
   local ending = how == "killed" and "was killed by signal " .. what
                  or how == "exited" and "exited with status " .. what
                  or "has ended"
   io.stderr:write(("weft: worker %d (pid %d) %s%s\n"):format(
-    n, parent.workers[n].pid, ending, next))
+    process.n, process.pid, ending, next))
 end
 
-local function say_again(parent, n, how, what)
-  put_off(parent, n)
-  local delay = parent.workers[n].delay
-  say(parent, n, how, what, "; starting it again"
-      .. (delay > 0 and (" in %g s"):format(delay) or ""))
-end
-
-local function say_odd(parent, n, how, what)
+local function say_odd(process, how, what)
   if how ~= "exited" or what ~= 0 then
-    say(parent, n, how, what, "")
+    say(process, how, what, "")
   end
 end
 
 local function say_nothing() end
 
--- Sees to those that have ended, and tells of each.
-local function reap(parent, tell)
+-- How a process has ended, if it has; see crew:reap.
+local function reap(parent, process)
+  local how, what
+  if process then
+    how, what = parent.crew:reap(process.pid)
+  end
+  if how then
+    parent.crew:forget(process.line)
+    parent.running = parent.running - 1
+  end
+  return how, what
+end
+
+-- Replacing workers --------------------------------------------------------------
+
+-- The next worker that is older than the last SIGHUP.
+local function next_old(parent)
   for n, worker in ipairs(parent.workers) do
-    local how, what
-    if worker.pid then
-      how, what = parent.crew:reap(worker.pid)
-    end
-    if how then
-      tell(parent, n, how, what)
-      worker.pid = nil
-      parent.running = parent.running - 1
+    if worker.running and worker.running.generation < parent.generation then
+      return n, worker
     end
   end
 end
 
--- Starts those that are due; seconds until the next one is.
-local function start_due(parent)
-  local now, first = core.now(), math.huge
-  for n, worker in ipairs(parent.workers) do
-    if not worker.pid and worker.due <= now then
-      start(parent, n)
-    end
-    if not worker.pid then
-      first = math.min(first, worker.due - now)
+-- Those that are there stay.
+local function give_up(parent)
+  for _, worker in ipairs(parent.workers) do
+    if worker.running then
+      worker.running.generation = parent.generation
     end
   end
-  return math.max(first, 0)
+  parent.renewing = false
+end
+
+-- One at a time: once the one that was replaced has ended, it is another's turn.
+local function replace_next(parent)
+  if not parent.renewing or parent.coming or parent.leaving then
+    return
+  end
+  local n, worker = next_old(parent)
+  if not n then
+    parent.renewing = false
+    io.stderr:write("weft: SIGHUP: the workers have been replaced\n")
+    return
+  end
+  worker.restarts = worker.restarts + 1
+  parent.coming = launch(parent, n)
+  if not parent.coming then
+    give_up(parent)
+  end
+end
+
+-- At SIGHUP.
+local function renew(parent)
+  local ok, message = parent.server:reload()
+  if not ok then
+    io.stderr:write("weft: SIGHUP: ", message, "\n")
+  end
+  parent.generation = parent.generation + 1
+  parent.renewing = true
+end
+
+-- Seconds that a worker has to end.
+local function notice(parent)
+  return parent.options.drain + parent.options.grace + LATE
+end
+
+-- Once the one that is to come accepts, the one before it need not.
+local function hear(parent)
+  for pid in parent.crew.news, parent.crew do
+    local coming = parent.coming
+    if coming and coming.pid == pid then
+      local worker = parent.workers[coming.n]
+      parent.leaving, worker.running, parent.coming = worker.running, coming, nil
+      parent.leaving.deadline = core.now() + notice(parent)
+      parent.crew:retire(parent.leaving.line)
+    end
+  end
+end
+
+local function see_to_replacements(parent)
+  local coming, leaving = parent.coming, parent.leaving
+  local how, what = reap(parent, coming)
+  if how then
+    say(coming, how, what, " before it could replace another; those that are there stay")
+    parent.coming = nil
+    give_up(parent)
+  end
+  how, what = reap(parent, leaving)
+  if how then
+    say_odd(leaving, how, what)
+    parent.leaving = nil
+  elseif leaving and core.now() >= leaving.deadline then
+    parent.crew:kill(leaving.pid)
+    leaving.deadline = math.huge
+  end
+end
+
+-- Looking after them -------------------------------------------------------------
+
+local function see_to_workers(parent)
+  for n, worker in ipairs(parent.workers) do
+    local process = worker.running
+    local how, what = reap(parent, process)
+    if how and parent.coming and parent.coming.n == n then
+      say(process, how, what, "; another has been started already")
+      worker.running, parent.coming = parent.coming, nil
+    elseif how then
+      worker.running = nil
+      put_off(parent, n, process.started)
+      say(process, how, what, "; starting it again"
+          .. (worker.delay > 0 and (" in %g s"):format(worker.delay) or ""))
+    end
+  end
+end
+
+-- Starts those that are due; seconds until there is something to do.
+local function start_due(parent)
+  local now, first = core.now(), parent.leaving and parent.leaving.deadline or math.huge
+  for n, worker in ipairs(parent.workers) do
+    if not worker.running and worker.due <= now then
+      start(parent, n)
+    end
+    if not worker.running then
+      first = math.min(first, worker.due)
+    end
+  end
+  return math.max(first - now, 0)
 end
 
 -- Until a signal comes.
 local function look_after(parent)
-  while parent.crew:wait(start_due(parent)) == 0 do
-    reap(parent, say_again)
+  local signals, hangup = parent.crew:wait(start_due(parent))
+  while signals == 0 do
+    hear(parent)
+    see_to_workers(parent)
+    see_to_replacements(parent)
+    if hangup then
+      renew(parent)
+    end
+    replace_next(parent)
+    signals, hangup = parent.crew:wait(start_due(parent))
   end
 end
 
-local function kill_all(parent)
+-- All that run, in whatever place.
+local function processes(parent)
+  local list = { parent.coming }
+  list[#list + 1] = parent.leaving
   for _, worker in ipairs(parent.workers) do
-    if worker.pid then
-      parent.crew:kill(worker.pid)
+    list[#list + 1] = worker.running
+  end
+  return list
+end
+
+local function kill_all(parent, list)
+  for _, process in ipairs(list) do
+    if not process.ended then
+      parent.crew:kill(process.pid)
+    end
+  end
+end
+
+local function reap_all(parent, list, tell)
+  for _, process in ipairs(list) do
+    local how, what
+    if not process.ended then
+      how, what = reap(parent, process)
+    end
+    if how then
+      process.ended = true
+      tell(process, how, what)
     end
   end
 end
 
 -- Nobody is let in any more, and those who are there are told 1001; at the
--- second signal they are not waited for.
+-- second signal they are not waited for, nor are those that take too long.
 local function finish(parent)
-  local tell, signals = say_odd, 0
+  local tell, signals, list = say_odd, 0, processes(parent)
+  local deadline = core.now() + notice(parent)
   parent.server:close(0)
   parent.crew:dismiss()
-  reap(parent, tell)
+  reap_all(parent, list, tell)
   while parent.running > 0 do
-    signals = parent.crew:wait(math.huge)
+    signals = parent.crew:wait(math.max(deadline - core.now(), 0))
     if signals == 2 and tell ~= say_nothing then
       tell = say_nothing
-      kill_all(parent)
+      kill_all(parent, list)
+    elseif core.now() >= deadline then
+      deadline = math.huge
+      kill_all(parent, list)
     end
-    reap(parent, tell)
+    reap_all(parent, list, tell)
   end
   if signals == 2 then
     parent.crew:die()
@@ -215,10 +374,10 @@ local function serve_forked(serves, server, options, report)
   end
   local parent = {
     serves = serves, server = server, options = options, report = report,
-    crew = crew, workers = {}, running = 0,
+    crew = crew, workers = {}, running = 0, generation = 0, renewing = false,
   }
   for n = 1, options.workers do
-    parent.workers[n] = { started = 0, due = 0, delay = 0, restarts = 0 }
+    parent.workers[n] = { due = 0, delay = 0, restarts = 0 }
   end
   server:divide(options.workers)
   local ok, err = pcall(look_after, parent) -- lua.c's SIGINT raises
