@@ -55,7 +55,7 @@ on_signal(int number)
         weft_sock_wake((int)wake_fd);
     } else if (first_at == 0) {
         first_at = now;
-        arrived = number;
+        arrived = number == SIGHUP ? SIGTERM : number;
         weft_sock_wake((int)wake_fd);
     } else if (number != SIGHUP && now - first_at > WEFT_ONE_BREATH) {
         signal(number, SIG_DFL);

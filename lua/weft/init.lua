@@ -13,6 +13,7 @@ local errors = require "weft.errors"
 local fallback = require "weft.fallback"
 local specs = require "weft.options"
 local http = require "weft.http"
+local inherited = require "weft.inherited"
 local requests = require "weft.request"
 local pair = require "weft.pair"
 local protocol = require "weft.protocol"
@@ -114,17 +115,29 @@ local function new()
     return server.open(loop, checked)
   end
 
+  --- The listening sockets that whoever started this process has handed to it, as
+  --- systemd does with a socket unit (LISTEN_FDS in the environment): descriptors
+  --- for the option `fd`, in order, and by name, if they have any. Both are empty
+  --- when there are none, and in every process but the one they are meant for:
+  --- `weft.serve { fd = weft.listen_fds()[1], websocket = handler }`.
+  ---@return integer[] descriptors
+  ---@return table<string, integer> by_name
+  function weft.listen_fds()
+    return inherited.descriptors()
+  end
+
   --- Listens, and runs the loop until the server has closed: `weft.serve {
   --- port = 8080, websocket = handler }`, or short `weft.serve(8080, handler)`.
-  --- SIGINT and SIGTERM close the server gracefully, a second one kills;
-  --- `signals = false` leaves them alone. Raises when it cannot listen. A
+  --- SIGINT and SIGTERM close the server gracefully, with its options `grace` and
+  --- `drain`, a second one kills; SIGHUP reloads certificates; `signals = false`
+  --- leaves them alone. Raises when it cannot listen. A
   --- server that weft.listen returned can be served too. In a task it waits
   --- until the server has closed.
   ---
   --- With the option `workers` that many processes share the port, each with a
   --- copy of all that the program has made so far, and this one looks after
-  --- them: it starts again those that die, passes signals on, and returns when
-  --- all have closed their servers. A worker ends there; what comes after
+  --- them: it starts again those that die, replaces them one by one at SIGHUP,
+  --- passes other signals on, and returns when all have closed their servers. A worker ends there; what comes after
   --- weft.serve runs in this process alone. It is for the main thread, before
   --- this instance has a task, a server or a connection.
   ---@param options weft.ServeOptions|integer|weft.Server options, a port, or a server

@@ -57,7 +57,7 @@ end
 ---@param options table for weft.serve
 ---@return integer status
 function echo.run(weft, options)
-  local mistake = serving.take(options) or take_compression(options)
+  local mistake = serving.take(weft, options) or take_compression(options)
   if mistake then
     io.stderr:write("weft echo: ", mistake, " (see weft echo --help)\n")
     return 2

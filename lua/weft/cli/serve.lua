@@ -70,7 +70,7 @@ end
 ---@param directory string
 ---@return integer status
 function serve.run(weft, options, directory)
-  local mistake = serving.take(options)
+  local mistake = serving.take(weft, options)
   if mistake then
     io.stderr:write("weft serve: ", mistake, " (see weft serve --help)\n")
     return 2

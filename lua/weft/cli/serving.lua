@@ -1,5 +1,5 @@
 --- What the commands that serve have in common: where to listen, TLS, workers,
---- the line they print.  Internal.
+--- how they end, the line they print.  Internal.
 
 local common = require "weft.cli.common"
 local words = require "weft.cli.words"
@@ -16,7 +16,14 @@ serving.usage = [[
   --key FILE           its key, if that is not in the same file; the passphrase
                        of an encrypted one is WEFT_PASSPHRASE in the environment
   --workers N          processes that share the port (1)
+  --grace SECONDS      how long SIGINT or SIGTERM waits for connections to end (10)
+  --drain SECONDS      over how long it spreads telling them (0)
 ]]
+
+local function seconds(value)
+  local number = value:find("^%d*%.?%d*$") and tonumber(value)
+  return number or nil
+end
 
 --- The options, beside those of a command's own.
 ---@param own table
@@ -31,6 +38,8 @@ function serving.options(own)
     ["--key"] = { key = "key", value = common.text, expected = "a file" },
     ["--workers"] = { key = "workers", value = common.whole(1, 1024),
                       expected = "a number from 1 to 1024" },
+    ["--grace"] = { key = "grace", value = seconds, expected = "seconds" },
+    ["--drain"] = { key = "drain", value = seconds, expected = "seconds" },
   }
   for name, option in pairs(own) do
     all[name] = option
@@ -53,14 +62,26 @@ local function take_tls(options)
   end
 end
 
+-- The socket that the process was handed, if it was.
+local function take_descriptor(weft, options)
+  local descriptors = weft.listen_fds()
+  if #descriptors > 1 then
+    return ("it was handed %d sockets (LISTEN_FDS), and serves one"):format(#descriptors)
+  elseif descriptors[1] and (options.host or options.port or options.unix) then
+    return "--host, --port and --unix go without a socket that is handed over (LISTEN_FDS)"
+  end
+  options.fd = descriptors[1]
+end
+
 --- Turns what was given into options of weft.serve; or says what is wrong.
+---@param weft weft
 ---@param options table
 ---@return string|nil
-function serving.take(options)
+function serving.take(weft, options)
   if options.unix and (options.host or options.port) then
     return "--unix goes without --host and --port"
   end
-  return take_tls(options)
+  return take_descriptor(weft, options) or take_tls(options)
 end
 
 --- weft.serve, until a signal comes; prints the URL once, when signals are seen

@@ -153,7 +153,7 @@ function core.ranges_hold_peer(ranges, ws) end
 --- `tls` (a context, or nil), max_connections and max_connections_per_address
 --- (math.huge or nil for none), `proxy_protocol` (each connection begins with a head
 --- of it), `trusted` (ranges: whose, or nil), `dual` (IPv4 too on an IPv6 socket),
---- `handler(ws)`.  The handler runs as a
+--- `fd` (listens already: instead of any address), `handler(ws)`.  The handler runs as a
 --- task for each request head that is well-formed (bad ones are refused in C);
 --- it calls accept or respond, then carries on as the connection's handler:
 --- when it returns the connection closes with 1000, when it raises 1011.
@@ -265,6 +265,9 @@ function core.shutdown(ws) end
 function core.cancel_handler(ws) end
 --- True when the running task is this connection's handler.
 function core.is_own_handler(ws) end
+--- Whether it is between two plain requests.
+---@return boolean
+function core.is_idle(ws) end
 
 --- Starts to connect and returns at once.  spec: host, port; target,
 --- host_header, origin, user_agent (strings, "" for none), protocols (list),
@@ -335,8 +338,12 @@ function core.read(fd, n) end
 --- SIGINT and SIGTERM for serve: between the two calls each signal counts.
 --- signals_begin raises nothing and returns true; `core.wait_signal(loop)`
 --- waits for one and returns its name ("SIGINT", "SIGTERM"); signals_end puts
---- the old handlers back.  After the first signal the second one kills.
-function core.signals_begin(loop) end
+--- the old handlers back.  After the first signal the second one kills.  With
+--- `hangup` there is "SIGHUP" as well, unless it was ignored, any number of
+--- times; that of a terminal that is gone is "SIGTERM".
+---@param loop weft.Loop
+---@param hangup? boolean
+function core.signals_begin(loop, hangup) end
 function core.wait_signal(loop) end
 function core.signals_end(loop) end
 
@@ -349,6 +356,10 @@ function core.is_unused(loop) end
 --- poller and random numbers of its own.
 ---@param loop weft.Loop
 function core.renew(loop) end
+
+--- The number of this process.
+---@return integer
+function core.pid() end
 
 --- Ends the process without closing the state.
 ---@param status integer
@@ -363,18 +374,32 @@ function core.crew(signals) end
 ---@class weft.Crew
 local crew = {}
 --- In the worker 0; its signals are blocked until crew:unblock().
----@return integer|nil pid, string? message
+---@return integer|nil pid, integer|string line_or_message
 function crew:fork() end
 function crew:unblock() end
 --- In a worker: the descriptor that turns readable when it is to end.
 ---@return integer
 function crew:lifeline() end
+--- In a worker that is to end: whether another takes its place.
+---@return boolean
+function crew:is_replaced() end
+--- In a worker: tells the parent that it accepts.
+function crew:accepts() end
+--- The pid of the next worker that has told so.
+---@return integer|nil
+function crew:news() end
+--- Tells one worker to end, as another takes its place.
+---@param line integer
+function crew:retire(line) end
+--- One has ended, and its line is free.
+---@param line integer
+function crew:forget(line) end
 --- Tells the workers to end.
 function crew:dismiss() end
 --- Waits for anything to happen, at most so long: how many signals to end have
---- come so far, 0 to 2.
+--- come so far, 0 to 2, and whether SIGHUP has since the last time.
 ---@param seconds number
----@return integer
+---@return integer signals, boolean hangup
 function crew:wait(seconds) end
 --- "exited" and the status, "killed" and the signal, "lost"; nil: it runs.
 ---@param pid integer
@@ -396,6 +421,9 @@ function listener:address() end
 --- Connections, those still in their handshake not counted.
 ---@return integer
 function listener:count() end
+--- How many are at a handshake, or at the head of a request.
+---@return integer
+function listener:opening() end
 --- A list of them.
 function listener:connections() end
 --- All of them, handshakes and plain HTTP requests included.

@@ -141,6 +141,7 @@
 ---@field host? string an address or name ("127.0.0.1"); "*" is every interface, IPv4 and IPv6
 ---@field port? integer (8080); 0 picks a free one
 ---@field unix? string the path of a Unix-domain socket to listen on instead
+---@field fd? integer a socket that listens already (see weft.listen_fds), instead of all these; the server closes it, and leaves its path
 ---@field websocket? weft.Handler|table<string, weft.Handler> or routes: "/chat", "/room/:name", "/files/*"; each segment exact, then :name, then *
 ---@field http? weft.Page|weft.Methods|table<string, weft.Page|weft.Methods> what answers plain HTTP, or routes; without it 426
 ---@field max_body? integer bytes of a plain request's body (1 MiB); past it 413
@@ -167,7 +168,9 @@
 
 --- Options of weft.serve.
 ---@class weft.ServeOptions: weft.ListenOptions
----@field signals? boolean whether SIGINT and SIGTERM close the server (true)
+---@field signals? boolean whether SIGINT and SIGTERM close the server, and SIGHUP reloads certificates or replaces workers (true)
+---@field grace? number seconds that a signal or weft.stop waits for connections to end (10); as for server:close
+---@field drain? number seconds over which it spreads telling them (0)
 ---@field workers? integer processes that share the port (1, this one alone); at most 1024
 ---@field on_worker? weft.OnWorker called in each worker, before its first connection
 
