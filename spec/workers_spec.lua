@@ -330,6 +330,130 @@ describe("the parent of workers", function()
   end, 25))
 end)
 
+describe("SIGHUP to the parent of workers", function()
+  local REPLACED = "weft: SIGHUP: the workers have been replaced"
+
+  --- Connects in a loop, one at a time, until told to stop: how many of each
+  --- outcome there were.
+  local function keep_connecting(t, url, options)
+    local state = { connected = 0, failed = {} }
+    state.task = t:spawn(function()
+      while not state.stop do
+        local ws, why = t.weft.connect(url, options)
+        if ws then
+          state.connected = state.connected + 1
+          ws:close()
+        else
+          state.failed[#state.failed + 1] = why
+        end
+      end
+    end)
+    return state
+  end
+
+  for _, how in ipairs { "TCP", "a Unix-domain socket", "TLS" } do
+    it(("replaces them one by one, and refuses nobody (%s)"):format(how), case(function(t)
+      local path = os.tmpname()
+      os.remove(path)
+      local place = how == "TCP" and "port = 0" or how == "TLS" and 'port = 0, tls = "self-signed"' or ("unix = %q"):format(path)
+      local child, url = start(t, SIMPLE:gsub("port = 0", place))
+      local options = how == "TLS" and { tls = { verify = false } } or how ~= "TCP" and { unix = path } or nil
+      url = how == "a Unix-domain socket" and "ws://localhost/" or url
+      local before = both(t, url, options)
+      local clients = {}
+      for i = 1, 4 do
+        clients[i] = keep_connecting(t, url, options)
+      end
+      for round = 1, 2 do
+        child:signal "HUP"
+        t:wait_until(function()
+          return select(2, child:output():gsub(REPLACED, "")) == round
+        end, "the last replacement", 10)
+      end
+      for _, client in ipairs(clients) do
+        client.stop = true
+        client.task:join(patience(5))
+        assert.same({}, client.failed)
+        assert.is_true(client.connected > 0)
+      end
+      for _, worker in ipairs(before) do
+        assert.equal(1001, (select(2, worker.ws:wait_closed(5))))
+        assert.is_false(lives(worker.pid) or false)
+      end
+      both(t, url, options)
+      local output, status = terminate(child)
+      for n = 1, 2 do
+        assert.is_truthy(output:find(("worker %d started 1"):format(n), 1, true), output)
+        assert.is_truthy(output:find(("worker %d started 2"):format(n), 1, true), output)
+      end
+      assert.equal(0, status)
+    end, 40))
+  end
+
+  it("waits for the one before another is replaced, and drains it", case(function(t)
+    local child, url = start(t, SIMPLE:gsub("port = 0", "port = 0, drain = 0.3, grace = 0.2"))
+    both(t, url)
+    both(t, url) -- now each has two: the first is told at once, the other 0.15 s later
+    local began = t.weft.now()
+    child:signal "HUP"
+    child:wait_for(REPLACED)
+    assert.is_true(t.weft.now() - began >= 0.3)
+    assert.equal(0, (select(2, terminate(child))))
+  end, 25))
+
+  it("brings in what the workers load themselves", case(function(t)
+    local name = os.tmpname()
+    local function write(version)
+      local file = assert(io.open(name, "w"))
+      file:write(("return function(ws) ws:send %q ws:wait_closed() end"):format(version))
+      file:close()
+    end
+    write "one"
+    local child, url = start(t, ([[
+      local app
+      weft.serve { port = 0, workers = 2, websocket = function(ws) return app(ws) end, on_worker = function(...)
+        app = dofile %q
+        on_worker(...)
+      end }
+    ]]):format(name))
+    assert.equal("one", (t:connect(url):receive(5)))
+    write "two"
+    child:signal "HUP"
+    child:wait_for(REPLACED)
+    for _ = 1, 10 do
+      assert.equal("two", (t:connect(url):receive(5)))
+    end
+    local file = assert(io.open(name, "w")) -- and when that is broken, nothing changes
+    file:write "error('oh dear', 0)"
+    file:close()
+    child:signal "HUP"
+    child:wait_for "oh dear"
+    child:wait_for "before it could replace another; those that are there stay"
+    assert.equal("two", (t:connect(url):receive(5)))
+    local output, status = terminate(child)
+    assert.equal(1, (select(2, output:gsub(REPLACED, ""))))
+    assert.equal(0, status)
+    os.remove(name)
+  end, 25))
+
+  it("does not keep it from ending, and a worker that dies meanwhile is replaced", case(function(t)
+    local child, url = start(t, SIMPLE:gsub("port = 0", "port = 0, drain = 3600"))
+    local found = both(t, url)
+    t:connect(url)
+    child:signal "HUP"
+    child:wait_for "started 1"
+    os.execute(("kill -9 %d"):format(found[2].pid))
+    child:wait_for "worker 2 started 1"
+    found[2].ws:wait_closed(5)
+    both(t, url)
+    child:signal "TERM"
+    t.weft.sleep(0.1)
+    child:signal "TERM" -- they drain for an hour
+    assert.equal(128 + 15, (select(2, child:wait())))
+    gone(t, found[1].pid)
+  end, 25))
+end)
+
 describe("without workers", function()
   it("on_worker runs once, in the process itself, before the first connection", case.blocking(function(t)
     local seen
