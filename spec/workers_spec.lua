@@ -439,12 +439,13 @@ describe("SIGHUP to the parent of workers", function()
   it("does not keep it from ending, and a worker that dies meanwhile is replaced", case(function(t)
     local child, url = start(t, SIMPLE:gsub("port = 0", "port = 0, drain = 3600"))
     local found = both(t, url)
-    t:connect(url)
+    both(t, url) -- who has two is an hour at it
     child:signal "HUP"
     child:wait_for "started 1"
     os.execute(("kill -9 %d"):format(found[2].pid))
     child:wait_for "worker 2 started 1"
     found[2].ws:wait_closed(5)
+    both(t, url)
     both(t, url)
     child:signal "TERM"
     t.weft.sleep(0.1)
