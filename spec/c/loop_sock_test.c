@@ -366,6 +366,35 @@ pipes_wake(void)
     weft_sock_close(&fds[0]);
 }
 
+/* As a program gets it that was started with it: it waits, and is inherited. */
+static void
+given_sockets_are_made_ours(void)
+{
+    struct weft_addr a, told;
+    int listener = listen_on("127.0.0.1", &a, false);
+    int plain = socket(AF_INET, SOCK_STREAM, 0);
+    int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+    int fds[2];
+
+    fcntl(listener, F_SETFL, 0);
+    fcntl(listener, F_SETFD, 0);
+    CHECK(weft_sock_adopt(listener, &told) == 0);
+    CHECK(weft_addr_port(&told) == weft_addr_port(&a));
+    CHECK((fcntl(listener, F_GETFL) & O_NONBLOCK) != 0);
+    CHECK(fcntl(listener, F_GETFD) == FD_CLOEXEC);
+    CHECK(weft_sock_adopt(plain, &told) == -EINVAL);
+    CHECK((fcntl(plain, F_GETFL) & O_NONBLOCK) == 0);
+    CHECK(weft_sock_adopt(datagrams, &told) == -EINVAL);
+    CHECK(weft_sock_pipe(fds) == 0);
+    CHECK(weft_sock_adopt(fds[0], &told) == -ENOTSOCK);
+    CHECK(weft_sock_adopt(-1, &told) == -EBADF);
+    weft_sock_close(&listener);
+    weft_sock_close(&plain);
+    weft_sock_close(&datagrams);
+    weft_sock_close(&fds[0]);
+    weft_sock_close(&fds[1]);
+}
+
 static void
 time_goes_on(void)
 {
@@ -391,6 +420,7 @@ main(void)
     one_socket_serves_both_families();
     paths_are_sockets();
     pipes_wake();
+    given_sockets_are_made_ours();
     time_goes_on();
     return check_report();
 }
