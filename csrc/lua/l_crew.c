@@ -338,13 +338,23 @@ take_renewal(const struct crew *c)
     return false;
 }
 
+/* The signal's double, if it has one, is let in while it counts as such: behind
+ * what is done next it would seem a second one. */
+static void
+wait_a_breath(const struct crew *c)
+{
+    struct timespec breath = { .tv_nsec = WEFT_ONE_BREATH };
+
+    pselect(0, NULL, NULL, NULL, &breath, &c->open);
+}
+
 /* crew:wait(seconds) -> how many signals to end have come: 0, 1 or 2; whether
  * SIGHUP has.  It is over early when anything at all has happened. */
 static int
 crew_wait(lua_State *L)
 {
     struct crew *c = check_crew(L);
-    bool renew;
+    bool renew, quiet = first == 0;
     fd_set set;
     int64_t ns = weft_nanoseconds(luaL_checknumber(L, 2));
     struct timespec most = { .tv_sec = (time_t)(ns / WEFT_SECOND),
@@ -354,6 +364,8 @@ crew_wait(lua_State *L)
     FD_SET(c->news[0], &set);
     pselect(c->news[0] + 1, &set, NULL, NULL,
             ns == WEFT_FOREVER ? NULL : &most, &c->open);
+    if (quiet && first != 0)
+        wait_a_breath(c);
     renew = take_renewal(c);
     lua_pushinteger(L, (first != 0) + (second != 0));
     lua_pushboolean(L, renew);

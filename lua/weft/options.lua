@@ -138,9 +138,6 @@ local rate = check.table({
 end)
 
 local later = { later = true }
-local function later_unless(off)
-  return { later = true, off = off }
-end
 
 local function merge(...)
   local all = {}
