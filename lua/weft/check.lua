@@ -270,10 +270,7 @@ function check.options(spec, where, given, level)
     if not option then
       check.unknown(spec, where, name, level + 1)
     elseif option.later then
-      if value ~= option.off then
-        error(("%s: option '%s' is not supported yet"):format(where, name),
-              level + 1)
-      end
+      error(("%s: option '%s' is not supported yet"):format(where, name), level + 1)
     else
       local checked, expected, place, item, complaint = option.kind(value)
       if checked == nil then
