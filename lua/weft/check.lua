@@ -253,8 +253,7 @@ end
 
 --- Checks a table of options against a specification: a table from name to
 --- `{ kind = function, default = any }`, or, for what a later version brings,
---- `{ later = true, off = value }`, where `off` is the value that asks for
---- nothing.  Returns a new table with the defaults filled in.
+--- `{ later = true }`.  Returns a new table with the defaults filled in.
 ---@param spec table
 ---@param where string the function the options are for
 ---@param given any
