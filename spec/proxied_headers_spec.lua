@@ -159,6 +159,23 @@ describe("behind trusted proxies", function()
                   "127.0.0.1 integer false" }, told)
   end))
 
+  it("a request that is kept stays its own client's", case(function(t)
+    local kept = {}
+    local raw = t:dial(serve(t, LOCAL, { http = function(request)
+      kept[#kept + 1] = request
+      return 200
+    end }))
+    raw:send(exchange.get("/", { lines = { xff "192.0.2.7" } })
+             .. exchange.get("/", { lines = { xff "192.0.2.8:99", proto "https" } }))
+    exchange.next_answer(raw)
+    exchange.next_answer(raw)
+    local told = {}
+    for i, request in ipairs(kept) do
+      told[i] = ("%s %s %s"):format(request.remote_address, request.remote_port, request.secure)
+    end
+    assert.same({ "192.0.2.7 nil false", "192.0.2.8 99 true" }, told)
+  end))
+
   it("an event stream is the client's, also later", case(function(t)
     local streams = {}
     local server = serve(t, LOCAL, { http = function(request)

@@ -60,7 +60,7 @@ local metatable = {
   __index = function(request, name)
     local ask = of_connection[name]
     local known = ask and about[request]
-    if known and known.connection then
+    if known and known.connection and not (known.told and name ~= "tls") then
       return ask(known.connection)
     end
     return Request[name]
@@ -113,11 +113,13 @@ end
 ---@param request weft.Request
 ---@param told weft.Forwarded
 function requests.tell(request, told)
-  local ws = about[request].connection
+  local known = about[request]
+  local ws = known.connection
   core.set_field(ws, "remote_address", told.address) -- nil: it is the peer
   core.set_field(ws, "remote_port", told.port)
   request.remote_address, request.remote_port = ws.remote_address, ws.remote_port
-  request.secure = told.secure or nil
+  request.secure = told.secure or ws.tls ~= nil
+  known.told = true -- the connection's next request may be somebody else's
 end
 
 --- What to close when a plain request's handler ends, however it does.
