@@ -81,6 +81,45 @@ local wrong = {
   { "version 2, too much", binary(0x20, 0x00, ("x"):rep(20000)) },
 }
 
+-- Passes one connection on: behind a head, in one piece with the first bytes of the
+-- ClientHello or alone.
+local function pass_on(t, near, server, head, together)
+  local function pass(from, to)
+    while true do
+      local piece, why = from:receive(1)
+      if why then
+        return to.socket:shutdown "send"
+      end
+      to:send(piece)
+    end
+  end
+  local far = t:dial(server)
+  far:send(head .. (together and near:receive(200) or ""))
+  local back = t.weft.spawn(pass, far, near)
+  pass(near, far)
+  back:join()
+  far:close()
+  near:close()
+end
+
+-- A proxy for so many connections: its port, and a function that waits until they
+-- have ended.
+local function relay(t, server, head, together, count)
+  local listener, tasks = peer.listen(t.weft), {}
+  local accepting = t:spawn(function()
+    for i = 1, count do
+      tasks[i] = t.weft.spawn(pass_on, t, listener:accept(), server, head, together)
+    end
+  end)
+  return listener.port, function()
+    assert.is_true(accepting:join(5))
+    for _, task in ipairs(tasks) do
+      assert.is_true(task:join(5))
+    end
+    listener:close()
+  end
+end
+
 describe("a server that expects the PROXY protocol", function()
   for _, each in ipairs(taken) do
     it("takes " .. each[1], case(function(t)
@@ -167,36 +206,36 @@ describe("a server that expects the PROXY protocol", function()
     for name, head in pairs { ["version 1"] = V1, ["version 2"] = V2 } do
       it(("reads %s before TLS%s"):format(name, together and ", with what follows" or ""), case(function(t)
         local server = serve(t, { tls = certificates.with(certificates.server) })
-        local listener = peer.listen(t.weft)
-        local relay = t:spawn(function()
-          local near = listener:accept()
-          local far = t:dial(server)
-          local first
-          if together then
-            first = near:receive(200)
-          end
-          far:send(head .. (first or ""))
-          local function pass(from, to)
-            while true do
-              local piece, why = from:receive(1)
-              if why then
-                return to.socket:shutdown "send"
-              end
-              to:send(piece)
-            end
-          end
-          local back = t.weft.spawn(pass, far, near)
-          pass(near, far)
-          back:join()
-          near:close()
-        end)
-        local ws = t:connect(tls_peer.url(listener.port), tls_peer.trusting())
+        local port, ended = relay(t, server, head, together, 1)
+        local ws = t:connect(tls_peer.url(port), tls_peer.trusting())
         assert.equal(head == V1 and "192.0.2.7 56324" or "192.0.2.8 256", ws:receive(5))
         ws:send(("x"):rep(3000))
         assert.equal(3000, #ws:receive(5))
         assert.is_true(ws:close())
-        assert.is_true(relay:join(5))
-        listener:close()
+        ended()
+      end))
+
+      it(("turns away by the proxy's address behind %s and TLS%s"):format(
+           name, together and ", with what follows" or ""), case(function(t)
+        local server = serve(t, {
+          tls = certificates.with(certificates.server), max_connections_per_address = 1,
+        })
+        local port, ended = relay(t, server, head, together, 4)
+        local url = tls_peer.url(port)
+        local ws = t:connect(url, tls_peer.trusting())
+        assert.is_string(ws:receive(5))
+        for _ = 1, 2 do
+          local message, _, response = select(2, t.weft.connect(url, tls_peer.trusting()))
+          assert.equal("handshake refused: 429 Too Many Requests", message)
+          assert.equal(429, response.status)
+        end
+        assert.is_true(ws:close())
+        t:wait_until(function() return server:stats().connections == 0 end)
+        ws = t:connect(url, tls_peer.trusting())
+        assert.is_string(ws:receive(5))
+        assert.is_true(ws:close())
+        assert.equal(2, server:stats().over_address)
+        ended()
       end))
     end
   end

@@ -174,16 +174,20 @@ weft_listener_resume(struct weft_listener *s)
     if (s->watch.fd < 0)
         return;
     weft_timer_clear(&s->loop->timers, &s->timer);
-    if (weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE) == WEFT_OK)
-        s->full = false;
+    s->full = weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE)
+              != WEFT_OK;
+    if (s->full) /* again then, or when one more has gone */
+        weft_timer_set(&s->loop->timers, &s->timer, s->loop->now + PAUSE);
 }
 
 void
 weft_listener_rest(struct weft_listener *s)
 {
     s->full = false;
-    if (s->watch.fd >= 0)
-        weft_poller_set(s->loop->poller, &s->watch, 0);
+    if (s->watch.fd < 0)
+        return;
+    weft_timer_clear(&s->loop->timers, &s->timer); /* which ends a pause */
+    weft_poller_set(s->loop->poller, &s->watch, 0);
 }
 
 enum weft_status

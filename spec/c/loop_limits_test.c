@@ -3,6 +3,7 @@
  * what time adds; and all of it with memory running out.
  */
 #include <math.h>
+#include <sys/resource.h>
 
 #include "failing_mem.h"
 #include "loop/link_inner.h"
@@ -91,6 +92,72 @@ a_full_listener_can_stop(struct world *w)
     CHECK(h.total == 0 && h.watch.fd < 0);
     weft_listener_deinit(&h);
     weft_link_deinit(&two);
+    weft_sock_close(&fd);
+}
+
+static enum weft_status
+set_nothing(struct weft_poller *p, struct weft_watch *watch, uint8_t wanted)
+{
+    (void)p;
+    (void)watch;
+    return wanted == 0 ? WEFT_OK : WEFT_E_SYSTEM;
+}
+
+/* What may come in next cannot be watched for yet. */
+static void
+a_full_listener_tries_again(struct world *w)
+{
+    const struct weft_poller_ops *working = w->loop.poller->ops;
+    struct weft_poller_ops broken = *working;
+    struct weft_listener h;
+    struct weft_link one;
+    int fd;
+
+    listen_to(w, &h);
+    weft_listener_limit(&h, 1, 0);
+    server_link(w, &one);
+    fd = call(&h);
+    turn(w, 100);
+    CHECK(weft_listener_accept(&h, &one) == WEFT_OK);
+    CHECK(weft_listener_accept(&h, &one) == WEFT_MORE && h.full);
+    broken.set = set_nothing;
+    w->loop.poller->ops = &broken;
+    weft_link_deinit(&one);
+    CHECK(!watches(&h) && h.total == 0);
+    w->loop.poller->ops = working;
+    for (int i = 0; i < 100 && !watches(&h); i++)
+        turn(w, 20);
+    CHECK(watches(&h) && !h.full);
+    weft_listener_deinit(&h);
+    weft_sock_close(&fd);
+}
+
+/* A pause for want of descriptors ends, and not what was asked for since. */
+static void
+a_pause_wakes_nobody(struct world *w)
+{
+    struct weft_listener h;
+    struct weft_link one;
+    struct rlimit kept, none;
+    int fd;
+
+    listen_to(w, &h);
+    server_link(w, &one);
+    fd = call(&h);
+    turn(w, 100);
+    getrlimit(RLIMIT_NOFILE, &kept);
+    none = (struct rlimit){ 0, kept.rlim_max };
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    CHECK(weft_listener_accept(&h, &one) == WEFT_MORE);
+    CHECK(setrlimit(RLIMIT_NOFILE, &kept) == 0);
+    CHECK(weft_timer_is_set(&h.timer) && !watches(&h));
+    weft_listener_rest(&h);
+    for (int i = 0; i < 8; i++)
+        turn(w, 20);
+    CHECK(!watches(&h));
+    CHECK(weft_listener_wake(&h) == WEFT_OK && watches(&h));
+    weft_listener_deinit(&h);
+    weft_link_deinit(&one);
     weft_sock_close(&fd);
 }
 
@@ -320,6 +387,8 @@ main(void)
 {
     run(a_full_listener_rests);
     run(a_full_listener_can_stop);
+    run(a_full_listener_tries_again);
+    run(a_pause_wakes_nobody);
     run(links_may_outlive_it);
     run(time_adds_up_to_the_burst);
     run(a_pause_of_ours_adds_more);

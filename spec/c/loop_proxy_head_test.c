@@ -130,6 +130,69 @@ without_memory(void)
     failing = -1;
 }
 
+/* Two of one proxy, which may have one; both heads and requests come at once. */
+static void
+turn_away_scene(struct world *w)
+{
+    struct weft_link links[2];
+    struct weft_listener h;
+    struct weft_addr a;
+    long kept = failing;
+    int fds[2];
+
+    failing = -1;
+    weft_addr_parse(&a, "127.0.0.1", 0);
+    CHECK(weft_listener_init(&h, &w->loop, w->config, &a, 10, false, false)
+          == WEFT_OK);
+    weft_listener_want_proxy_heads(&h, NULL, 0);
+    weft_listener_limit(&h, 0, 1);
+    failing = kept;
+    for (int i = 0; i < 2; i++) {
+        weft_link_init(&links[i], &w->loop, w->config, WEFT_SERVER);
+        fds[i] = connect_to(&h);
+        send(fds[i], line, sizeof(line) - 1, MSG_NOSIGNAL);
+        send(fds[i], raw_request, sizeof(raw_request) - 1, MSG_NOSIGNAL);
+        turn(w, 0);
+        weft_listener_accept(&h, &links[i]);
+        turn(w, 0);
+        turn(w, 0);
+        CHECK(links[i].state != WEFT_LINK_PROXY_HEAD);
+        CHECK(links[i].state != WEFT_LINK_ASKED
+              || is_told(&links[i], "2001:db8::7"));
+    }
+    if (failing < 0 || allocations <= failing) {
+        CHECK(links[0].state == WEFT_LINK_ASKED);
+        CHECK(links[1].state == WEFT_LINK_LINGER && h.turned_away == 1);
+    }
+    CHECK(h.callers.count <= 1 && h.total <= 2);
+    for (int i = 0; i < 2; i++) {
+        close(fds[i]);
+        weft_link_deinit(&links[i]);
+    }
+    CHECK(h.callers.count == 0 && h.total == 0);
+    weft_listener_deinit(&h);
+}
+
+static void
+turned_away_without_memory(void)
+{
+    struct world w;
+    long n = 0;
+
+    do {
+        failing = -1;
+        world_init(&w);
+        allocations = 0;
+        failing = n++;
+        turn_away_scene(&w);
+        failing = failing < allocations ? -1 : -2;
+        world_deinit(&w);
+        CHECK(unfreed == 0);
+    } while (failing == -1 && n < 1000);
+    CHECK(n > 10 && n < 1000);
+    failing = -1;
+}
+
 int
 main(void)
 {
@@ -137,6 +200,7 @@ main(void)
     every_cut(local, sizeof(local) - 1, "127.0.0.1");
     others_are_dropped();
     without_memory();
+    turned_away_without_memory();
     CHECK(unfreed == 0);
     return check_report();
 }
