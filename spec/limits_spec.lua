@@ -348,6 +348,25 @@ describe("a rate", function()
     end))
   end
 
+  it("lets the peer answer pings of ours", case(function(t)
+    local raw, ws = limited(t, { rate = { messages = 1 / 1000, bytes = 8 / 1000, burst = 1000 }, ping_interval = 0.02 })
+    for _ = 1, 4 do -- the keepalive's
+      local ping = raw:frame()
+      assert.equal(frame.PING, ping.opcode)
+      raw:send(client.pong(ping.payload))
+    end
+    raw:send(client.text "allowed")
+    local got
+    repeat
+      got = raw:frame()
+      if got.opcode == frame.PING then
+        raw:send(client.pong(got.payload))
+      end
+    until got.opcode ~= frame.PING
+    assert.equal("allowed", got.payload)
+    assert.equal("open", ws().state)
+  end))
+
   it("lets the peer close whenever it likes", case(function(t)
     local raw, ws = limited(t, { rate = messages(1) })
     raw:send(client.text "1" .. client.close(1000, "bye"))

@@ -47,9 +47,10 @@ struct weft_limits {
 /*
  * What a peer may still send, for whoever knows the time and adds to it; the
  * session takes away.  When one is not enough the connection fails with 1008.  A
- * message counts when its first frame's head is read, and so do pings and pongs;
- * bytes are payload as it arrives, and of a compressed message what comes out,
- * where that is more.  INFINITY is no limit.  After our close nothing counts.
+ * message counts when its first frame's head is read, and so do pings and pongs
+ * (each ping of ours adds what its pong takes); bytes are payload as it arrives,
+ * and of a compressed message what comes out, where that is more.  INFINITY is no
+ * limit.  After our close nothing counts.
  */
 struct weft_allowance {
     double messages, bytes;

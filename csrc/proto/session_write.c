@@ -323,7 +323,13 @@ queue_control(struct weft_session *s, enum weft_opcode opcode,
 enum weft_status
 weft_session_ping(struct weft_session *s, const void *data, size_t len)
 {
-    return queue_control(s, WEFT_PING, data, len);
+    enum weft_status rc = queue_control(s, WEFT_PING, data, len);
+
+    if (rc == WEFT_OK && s->allowance != NULL) { /* for its answer */
+        s->allowance->messages += 1;
+        s->allowance->bytes += (double)len;
+    }
+    return rc;
 }
 
 enum weft_status

@@ -115,6 +115,24 @@ nothing_counts_after_our_close(void)
     stop(&k);
 }
 
+static void
+what_we_ask_may_be_answered(void)
+{
+    struct weft_allowance a = { 0, 0 };
+    struct kit k;
+
+    start_with(&k, &a);
+    CHECK(weft_session_ping(&k.s, "you?", 4) == WEFT_OK);
+    CHECK(a.messages == 1 && a.bytes == 4);
+    FRAME(&k, 0x8A, "you?");
+    feed(&k, SIZE_MAX);
+    CHECK(k.failure == 0 && a.messages == 0 && a.bytes == 0);
+    FRAME(&k, 0x8A, "");
+    feed(&k, SIZE_MAX);
+    CHECK(k.failure == WEFT_E_TOO_MANY_MESSAGES);
+    stop(&k);
+}
+
 /* Not even the short way forgets to count, and it is open again without. */
 static void
 it_can_be_lifted(void)
@@ -147,6 +165,7 @@ main(void)
     }
     bytes_count_in_the_room();
     nothing_counts_after_our_close();
+    what_we_ask_may_be_answered();
     it_can_be_lifted();
     return check_report();
 }
