@@ -238,6 +238,30 @@ describe("a worker that dies", function()
   end, 25))
 end)
 
+describe("workers with limits", function()
+  it("each have all of them, and answer for the port that they share", case(function(t)
+    local child, url = start(t, [[
+      weft.serve { port = 0, workers = 2, websocket = handler, on_worker = on_worker,
+                   max_connections_per_address = 2, hosts = { "127.0.0.1" } }
+    ]])
+    local open, statuses = {}, {}
+    for _ = 1, 500 do
+      local ws, _, _, response = t.weft.connect(url)
+      if ws then
+        open[#open + 1] = ws
+      else
+        statuses[response.status] = #open
+      end
+    end
+    assert.equal(4, #open)
+    assert.same({ [429] = 4 }, statuses)
+    for _, ws in ipairs(open) do
+      assert.is_true(ws:close())
+    end
+    terminate(child)
+  end, 25))
+end)
+
 describe("the parent of workers", function()
   for _, name in ipairs { "TERM", "INT" } do
     it(("passes SIG%s on: everybody is told 1001, and it returns when all have ended"):format(name), case(function(t)
