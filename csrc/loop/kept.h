@@ -40,7 +40,8 @@ enum weft_status weft_kept_add(struct weft_kept **kept,
 /* Forgets the first of that kind, if there is one. */
 void weft_kept_drop(struct weft_kept *kept, enum weft_kept_kind kind);
 
-/* The first of that kind, good until the next add; data is NULL without. */
+/* The first of that kind, good until the next add or drop; without one data is
+ * NULL. */
 struct weft_span weft_kept_find(const struct weft_kept *kept,
                                 enum weft_kept_kind kind);
 
