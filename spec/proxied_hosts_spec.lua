@@ -86,6 +86,21 @@ describe("a server with hosts", function()
     assert.same({ "http" }, called)
   end))
 
+  it("is asked for the host that the functions see", case(function(t)
+    local server = t:listen { hosts = "example.com", http = function(request)
+      return 200, {}, request.host .. " " .. request.path
+    end, websocket = function(ws)
+      ws:send(ws.request.host)
+    end }
+    local function ask(target)
+      return t:ask(server, handshake.http { path = target, headers = { Host = "evil.example" } }).body
+    end
+    assert.equal("example.com /a", ask "http://example.com/a")
+    assert.equal("EXAMPLE.com:80 /", ask "http://EXAMPLE.com:80?x=http://evil.example/")
+    local raw = t:upgrade(server, { path = "ws://example.com/", headers = { Host = "evil.example" } })
+    assert.equal("example.com", (raw:message()))
+  end))
+
   it("does not answer who names none", case(function(t)
     local server, called = serve(t, "example.com")
     assert.equal(421, t:ask(server, "GET / HTTP/1.0\r\n\r\n").status)

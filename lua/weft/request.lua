@@ -17,7 +17,7 @@ local requests = {}
 ---@field query_string string as it was sent, without the "?": "x=1"
 ---@field params table<string, string> what the route's `:name` and `*` stand for
 ---@field headers table<string, string> looked up whatever the case of the name; a repeated one's values are joined with ", "
----@field host string the Host header: "example.com:8080"
+---@field host string whom it asks, as the Host header or an absolute target has it: "example.com:8080"
 ---@field body string of a plain request, at most `max_body` bytes; else ""
 ---@field remote_address string|nil on a server: who asks, as `ws.remote_address`
 ---@field remote_port integer|nil
@@ -102,7 +102,8 @@ function requests.new(head, ws, plan)
     query_string = query or "",
     params = {},
     headers = head.headers,
-    host = head.headers.host or "",
+    -- (RFC 9112, section 3.2.2)
+    host = head.target:match("^%a[%w+.-]*://([^/?]+)") or head.headers.host or "",
     body = "",
   }, metatable)
   about[request] = { connection = ws, plan = plan }
