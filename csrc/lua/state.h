@@ -441,7 +441,9 @@ int weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws);
 
 void weft_ws_register(lua_State *L);
 void weft_server_register(lua_State *L);
+int weft_core_listen(lua_State *L); /* l_listen.c */
 void weft_request_register(lua_State *L);
+void weft_answer_register(lua_State *L);
 void weft_client_register(lua_State *L);
 void weft_events_register(lua_State *L);
 void weft_loop_register(lua_State *L);
