@@ -84,7 +84,7 @@ install(bool hangup)
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < SIGNALS; i++)
         sigaddset(&action.sa_mask, numbers[i]);
-    for (int i = 0; i < held; i++)
+    for (int i = 0; i < SIGNALS && i < held; i++)
         sigaction(numbers[i], &action, &before[i]);
 }
 
@@ -123,7 +123,7 @@ weft_signal_end(struct weft_instance *I)
 {
     if (atomic_load(&owner) != I)
         return;
-    for (int i = 0; i < held; i++)
+    for (int i = 0; i < SIGNALS && i < held; i++)
         sigaction(numbers[i], &before[i], NULL);
     if (I->loop.poller != NULL)
         weft_loop_watch(&I->loop, &I->signal_watch, 0);
