@@ -23,11 +23,11 @@ local hostile = {
   "/%uff0e%uff0e/secret", "/%u002e%u002e/secret", "/..%c0%afsecret", "/%c1%9c..%c1%9csecret",
   "/...", "/.../secret", "/..../secret", "/.. /secret^", "/..%20/secret", "/%20../secret", "/..;/secret", "/..;x=1/secret",
   "/index.html.", "/index.html..", "/index.html%20", "/index.html/", "/index.html/.", "/index.html/..", "/index.html/x",
-  "/sub.", "/sub./index.html", "/index.html::$DATA", "/C:/secret", "/C:%5csecret", "/~root", "/~", "/-",
+  "/sub.", "/sub./index.html", "/index.html::$DATA", "/C:/secret", "/C:%5csecret", "/~ana", "/~", "/-",
   "/.git", "/.git/", "/.git/config", "/.hidden", "/%2ehidden", "/%2Egit/config", "/sub/.hidden", "/.git%2fconfig", "/sub/.git/",
   "/%", "/%2", "/%zz", "/index%2", "/%2x", "/index.html%", "/%%32%65%%32%65/secret",
   "/link", "/link.txt", "/outside", "/outside/", "/outside/secret", "/outside/../secret", "/inside/index.html",
-  "/inside", "/inside/", "/absolute", "/loop", "/loop/", "/root", "/root/", "/sub/up/secret", "/sub/up/", "/linked.html",
+  "/inside", "/inside/", "/absolute", "/loop", "/loop/", "/slash", "/slash/", "/sub/up/secret", "/sub/up/", "/linked.html",
   "/fifo", "/fifo/", "/socket", "/%0d%0aX-Evil:%201", "/index.html%0d%0a", "/%7f", "/%01", "/sub/%0a",
   "/" .. long, "/" .. long .. "/index.html", "/" .. ("a/"):rep(2000), "/" .. ("sub/../"):rep(500) .. "../secret",
   "/" .. ("../"):rep(1000) .. "secret", "/" .. ("%2e%2e/"):rep(500), "/" .. ("/"):rep(3000),
@@ -47,7 +47,7 @@ local function make()
   place:link("sub", "www/inside")
   place:link("index.html", "www/linked.html")
   place:link(place:at "secret", "www/absolute")
-  place:link("/", "www/root")
+  place:link("/", "www/slash")
   place:link("loop", "www/loop")
   place:link("../..", "www/sub/up")
   place:run "mkfifo www/fifo"

@@ -93,6 +93,9 @@ void weft_link_refuse(struct weft_link *k, unsigned status, const char *why);
  * waiting for its request. */
 void weft_link_turn_away(struct weft_link *k);
 void weft_link_look_at_head(struct weft_link *k);
+/* Receives at most len bytes behind those the opening has.  False: none came,
+ * and when there are none to come it has been seen to. */
+bool weft_link_receive_opening(struct weft_link *k, size_t len);
 void weft_link_head_ended(struct weft_link *k, long n); /* n: what it read */
 /* A plain HTTP request came where TLS is spoken; its bytes are dropped. */
 void weft_link_refuse_plain(struct weft_link *k);

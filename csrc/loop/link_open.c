@@ -265,24 +265,28 @@ weft_link_head_grew(struct weft_link *k)
         weft_link_look_at_head(k);
 }
 
-void
-weft_link_read_head(struct weft_link *k)
+bool
+weft_link_receive_opening(struct weft_link *k, size_t len)
 {
     struct weft_buf *bytes = &k->flow->opening->bytes;
-    uint8_t *to = weft_buf_reserve(bytes, HEAD_STEP);
+    uint8_t *to = weft_buf_reserve(bytes, len);
     long n;
 
     if (to == NULL) {
         weft_link_out_of_memory(k);
-        return;
+        return false;
     }
-    n = weft_link_receive(k, to, HEAD_STEP);
-    if (n == -EAGAIN)
-        return;
-    if (n <= 0) {
+    n = weft_link_receive(k, to, len);
+    if (n > 0)
+        weft_buf_commit(bytes, (size_t)n);
+    else if (n != -EAGAIN)
         weft_link_head_ended(k, n);
-        return;
-    }
-    weft_buf_commit(bytes, (size_t)n);
-    weft_link_head_grew(k);
+    return n > 0;
+}
+
+void
+weft_link_read_head(struct weft_link *k)
+{
+    if (weft_link_receive_opening(k, HEAD_STEP))
+        weft_link_head_grew(k);
 }

@@ -3,7 +3,6 @@
  * connection brings.  What has come behind it stays in the opening's buffer,
  * for whoever is next.
  */
-#include <errno.h>
 #include <stddef.h>
 #include <sys/un.h>
 
@@ -86,21 +85,6 @@ look_at_proxy_head(struct weft_link *k)
 void
 weft_link_read_proxy_head(struct weft_link *k)
 {
-    struct weft_buf *bytes = &k->flow->opening->bytes;
-    uint8_t *to = weft_buf_reserve(bytes, STEP);
-    long n;
-
-    if (to == NULL) {
-        weft_link_out_of_memory(k);
-        return;
-    }
-    n = weft_link_receive(k, to, STEP);
-    if (n == -EAGAIN)
-        return;
-    if (n <= 0) {
-        weft_link_head_ended(k, n);
-        return;
-    }
-    weft_buf_commit(bytes, (size_t)n);
-    look_at_proxy_head(k);
+    if (weft_link_receive_opening(k, STEP))
+        look_at_proxy_head(k);
 }

@@ -2,8 +2,6 @@
  * Requests on a server's connection before its data phase: their bodies, and
  * the one that comes behind another.  It must not know how they are answered.
  */
-#include <errno.h>
-
 #include "loop/link_inner.h"
 
 enum { BODY_STEP = 16 * 1024 }; /* bytes read at a time */
@@ -84,28 +82,10 @@ weft_link_body(const struct weft_link *k)
 void
 weft_link_read_asked(struct weft_link *k)
 {
-    struct weft_opening *o = k->flow->opening;
-    uint8_t *to;
-    long n;
-
-    if (!k->flow->answer.reads_body) { /* wait for the answer */
+    if (!k->flow->answer.reads_body) /* wait for the answer */
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
-        return;
-    }
-    to = weft_buf_reserve(&o->bytes, BODY_STEP);
-    if (to == NULL) {
-        weft_link_out_of_memory(k);
-        return;
-    }
-    n = weft_link_receive(k, to, BODY_STEP);
-    if (n == -EAGAIN)
-        return;
-    if (n <= 0) {
-        weft_link_head_ended(k, n);
-        return;
-    }
-    weft_buf_commit(&o->bytes, (size_t)n);
-    body_looked_at(k, weft_opening_read_body(o));
+    else if (weft_link_receive_opening(k, BODY_STEP))
+        body_looked_at(k, weft_opening_read_body(k->flow->opening));
 }
 
 void

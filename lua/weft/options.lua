@@ -63,15 +63,19 @@ local function origin(value)
               .. " 'https://*.example.com' (a * nowhere else), or '*'"
 end
 
-local origin_list = check.list(origin, "origins")
-
-local function origins(value)
-  if type(value) ~= "string" then
-    return origin_list(value)
+-- A list of such things, or one of them.
+local function one_or_more(kind, plural)
+  local list = check.list(kind, plural)
+  return function(value)
+    if type(value) ~= "string" then
+      return list(value)
+    end
+    local checked, expected = kind(value)
+    return checked and { checked }, expected
   end
-  local checked, expected = origin(value)
-  return checked and { checked }, expected
 end
+
+local origins = one_or_more(origin, "origins")
 
 -- "example.com", "*.example.com:8080", "[::1]"
 local function served_host(value)
@@ -83,15 +87,7 @@ local function served_host(value)
               .. " '*.example.com' (a * nowhere else)"
 end
 
-local host_list = check.list(served_host, "hosts")
-
-local function hosts(value)
-  if type(value) ~= "string" then
-    return host_list(value)
-  end
-  local checked, expected = served_host(value)
-  return checked and { checked }, expected
-end
+local hosts = one_or_more(served_host, "hosts")
 
 local trusted_proxies = check.list(function(value)
   if type(value) == "string" and core.ranges { value } then

@@ -8,6 +8,7 @@
 #include "failing_mem.h"
 #include "loop/link_inner.h"
 #include "loop_kit.h"
+#include "loop_play.h"
 
 static void
 listen_to(struct world *w, struct weft_listener *h)
@@ -359,27 +360,6 @@ run(void (*scene)(struct world *))
     scene(&w);
     world_deinit(&w);
     CHECK(unfreed == 0);
-}
-
-/* With the first allocation failing, then the second, and so on. */
-static void
-play(void (*scene)(struct world *))
-{
-    struct world w;
-    long n = 0;
-
-    do {
-        failing = -1;
-        world_init(&w);
-        allocations = 0;
-        failing = n++;
-        scene(&w);
-        failing = failing < allocations ? -1 : -2;
-        world_deinit(&w);
-        CHECK(unfreed == 0);
-    } while (failing == -1 && n < 1000);
-    CHECK(n > 5 && n < 1000);
-    failing = -1;
 }
 
 int

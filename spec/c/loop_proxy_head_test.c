@@ -6,6 +6,7 @@
 
 #include "failing_mem.h"
 #include "loop_kit.h"
+#include "loop_play.h"
 
 static const char line[] = "PROXY TCP6 2001:db8::7 ::1 4711 80\r\n";
 static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\5hello";
@@ -108,26 +109,13 @@ others_are_dropped(void)
 }
 
 static void
-without_memory(void)
+head_scene(struct world *w)
 {
-    struct world w;
-    long n = 0;
+    struct weft_link s;
 
-    do {
-        struct weft_link s;
-
-        failing = -1;
-        world_init(&w);
-        allocations = 0;
-        failing = n++;
-        scene(&w, &s, line, sizeof(line) - 1, 7, "127.0.0.1");
-        failing = failing < allocations ? -1 : -2;
-        CHECK(s.state != WEFT_LINK_ASKED || is_told(&s, "2001:db8::7"));
-        weft_link_deinit(&s);
-        world_deinit(&w);
-    } while (failing == -1 && n < 1000);
-    CHECK(n > 5 && n < 1000);
-    failing = -1;
+    scene(w, &s, line, sizeof(line) - 1, 7, "127.0.0.1");
+    CHECK(s.state != WEFT_LINK_ASKED || is_told(&s, "2001:db8::7"));
+    weft_link_deinit(&s);
 }
 
 /* Two of one proxy, which may have one; both heads and requests come at once. */
@@ -173,34 +161,14 @@ turn_away_scene(struct world *w)
     weft_listener_deinit(&h);
 }
 
-static void
-turned_away_without_memory(void)
-{
-    struct world w;
-    long n = 0;
-
-    do {
-        failing = -1;
-        world_init(&w);
-        allocations = 0;
-        failing = n++;
-        turn_away_scene(&w);
-        failing = failing < allocations ? -1 : -2;
-        world_deinit(&w);
-        CHECK(unfreed == 0);
-    } while (failing == -1 && n < 1000);
-    CHECK(n > 10 && n < 1000);
-    failing = -1;
-}
-
 int
 main(void)
 {
     every_cut(line, sizeof(line) - 1, "2001:db8::7");
     every_cut(local, sizeof(local) - 1, "127.0.0.1");
     others_are_dropped();
-    without_memory();
-    turned_away_without_memory();
+    play(head_scene);
+    CHECK(play(turn_away_scene) > 10);
     CHECK(unfreed == 0);
     return check_report();
 }
