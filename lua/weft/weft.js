@@ -18,6 +18,7 @@
   const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
   const TYPE = 'application/x-weft';
   const BATCH = 131072;       // characters of a POST, of three bytes at most, unless
+  const SHORT = 1024;         // the least that a failed POST is cut down to
   const TEXT_PIECE = 65536;   // one record has more: characters before they are escaped
   const BYTES_PIECE = 196608; // bytes of one: a multiple of 3
   const WEIGHT = 64;          // what an event counts besides its text
@@ -201,6 +202,7 @@
       this.entries = [];       // what is to be sent
       this.lines = [];         // the same as records, until the server has them
       this.first = 1;          // the number of the first of these
+      this.limit = BATCH;      // of a POST: less where long ones do not get through
       this.bufferedAmount = 0;
       this.posting = false;    // records
       this.telling = false;    // what we have seen
@@ -405,14 +407,14 @@
       this.telling = true;
       while (!this.over && this.weight - this.told > this.window / 4) {
         const weight = this.weight;
-        if (await this.insist(this.first + ' ' + this.seen + '\n')) this.told = Math.max(this.told, weight);
+        if (await this.insist(() => this.body([]))) this.told = Math.max(this.told, weight);
       }
       this.telling = false;
     }
 
     // The last word to the server, which may then forget the session.
     acknowledge() {
-      settled(this.post(this.url, this.first + ' ' + this.seen + '\n', { keepalive: true }));
+      settled(this.post(this.url, this.body([]), { keepalive: true }));
     }
 
     // -- up
@@ -472,17 +474,26 @@
     batch() {
       let size = 0;
       let count = 0;
-      while (count < this.lines.length && (count === 0 || size + this.lines[count].line.length <= BATCH)) {
+      while (count < this.lines.length && (count === 0 || size + this.lines[count].line.length <= this.limit)) {
         size += this.lines[count++].line.length;
       }
       return this.lines.slice(0, count);
     }
 
+    // A POST of records, or of none: it also says how far this has seen.
+    body(batch) {
+      return this.first + ' ' + this.seen + '\n' + batch.map(({ line }) => line + '\n').join('');
+    }
+
     async deliver() {
-      const batch = this.batch();
       const weight = this.weight;
-      const body = this.first + ' ' + this.seen + '\n' + batch.map(({ line }) => line + '\n').join('');
-      if (!await this.insist(body)) return;
+      let batch;
+      const attempt = () => {
+        batch = this.batch();
+        return this.body(batch);
+      };
+      if (!await this.insist(attempt)) return;
+      this.limit = Math.min(BATCH, this.limit * 2);
       this.told = Math.max(this.told, weight);
       this.first += batch.length;
       this.lines.splice(0, batch.length);
@@ -493,18 +504,20 @@
     }
 
     // Posts until the server has it, which it says by 204; it knows what it has had
-    // before.
-    async insist(body) {
+    // before. Each attempt is asked for its body, which after a failure is to be
+    // shorter: where connections do not last, a long one might never get through.
+    async insist(attempt) {
       let broken = 0;
       let delay = 0;
       while (!this.over) {
         let status = 0;
         try {
-          status = await this.postUntil(this.url, body, (response) => response.status);
+          status = await this.postUntil(this.url, attempt(), (response) => response.status);
         } catch (error) {
           // out of reach, or cut off
         }
         if (status === 204) return true;
+        this.limit = Math.max(this.limit / 2, SHORT);
         // cut off, or given up by a gateway, but not out of reach
         if ((status === 0 || status === 504) && broken < this.heard) broken = 0;
         broken = broken || Date.now();
@@ -528,8 +541,7 @@
           break; // a Blob cannot be read any more, and nothing may overtake it
         }
       }
-      const body = this.first + ' ' + this.seen + '\n'
-        + this.lines.map(({ line }) => line + '\n').join('') + closeLine(1001) + '\n';
+      const body = this.body(this.lines) + closeLine(1001) + '\n';
       settled(this.post(this.url, body, { keepalive: utf8Length(body) < 60000 }));
       this.drop();
     }

@@ -366,6 +366,15 @@ async function networks() {
     assert.strictEqual((await socket.closed)[0], 1000);
   });
 
+  await check('what is said at once gets through where no connection lasts that long', async () => {
+    const way = await network({ budget: () => 30000 });
+    const socket = dial(way.url + '/echo');
+    await socket.opened;
+    await count(socket, 10000);
+    socket.close();
+    assert.strictEqual((await socket.closed)[0], 1000);
+  });
+
   await check('a network that is back in time was never away', async () => {
     const way = await network();
     const socket = dial(way.url + '/echo');
