@@ -14,7 +14,7 @@ local files = {
 local chapters = {
   { "weft", "weft" },
   { "weft.Server", "server" },
-  { "weft.ListenOptions" }, { "weft.Rate" }, { "weft.ServeOptions" }, { "weft.OnWorker" },
+  { "weft.ListenOptions" }, { "weft.Rate" }, { "weft.LogEvent" }, { "weft.ServeOptions" }, { "weft.OnWorker" },
   { "weft.ServerTls" },
   { "weft.Identity" },
   { "weft.StaticOptions" }, { "weft.File", "file" },

@@ -107,6 +107,19 @@ describe("weft echo", function()
     finish(child)
   end, 25))
 
+  it("logs when it is told to", case(function(t)
+    local child, url = echo(t, { "--port", "0", "--log", "json" })
+    assert.is_true(t:connect(url .. "/?key=secret"):close())
+    local output, errors, status = finish(child)
+    assert.same({ "listening on " .. url .. "\n", 0 }, { output, status })
+    local events = {}
+    for event in errors:gmatch '{"time":"[^"]+","event":"(%l+)"[^\n]*}\n' do
+      events[#events + 1] = event
+    end
+    assert.same({ "listening", "open", "close", "closing", "closed" }, events)
+    assert.is_nil(errors:find "secret")
+  end, 25))
+
   it("says why it cannot listen and exits with 1", case(function(t)
     local _, port = t:listen()
     local output, errors, status = command.start(t.weft, { "echo", "--port", port }):wait()

@@ -6,7 +6,7 @@ local LATER = "not supported yet"
 
 describe("what a later version brings", function()
   local served = {
-    { "memory_limit", 1000000 }, { "log", "text" },
+    { "memory_limit", 1000000 },
   }
   for _, pair in ipairs(served) do
     local name, value = pair[1], pair[2]

@@ -86,18 +86,24 @@ describe("weft serve", function()
   end, 25))
 
   it("logs requests and connections when it is told to", case(function(t)
-    local child, url, http = serve(t, "--log")
+    local child, url, http = serve(t, "--log", "text")
     curl(t.weft, { http .. "/", http .. "/none%0A?x" })
     local ws = t:connect(url .. "/ws")
     assert.is_true(ws:close(4001))
     local _, errors = finish(child)
     local lines = {}
     for line in errors:gmatch "[^\n]+" do
-      lines[#lines + 1] = line:match "^%d+%-%d%d%-%d%dT%d%d:%d%d:%d%dZ 127%.0%.0%.1 (.*)$"
+      lines[#lines + 1] = line:match "^time=%d+%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ event=(.*)$"
+        :gsub(" connection=.*1 method", ""):gsub(" bytes=.*", ""):gsub(" remote_address.* path", "")
     end
     assert.same({
-      "GET / 200", "GET /none%0A?x 404", "WebSocket /ws opened", "WebSocket /ws closed: 4001 peer",
-    }, lines)
+      "listening url=" .. url .. " workers=1", "request=GET path=/ status=200", "request=GET path=/none%0A status=404",
+      "open connection=2=/ws kind=websocket",
+    }, { table.unpack(lines, 1, 4) })
+    assert.matches("^close connection=2 .* code=4001 .* cause=peer seconds=", lines[5])
+    assert.matches("^closing ", lines[6])
+    assert.matches("^closed ", lines[7])
+    assert.is_nil(lines[8])
   end, 25))
 
   it("says what is wrong with its command line", case(function(t)
@@ -111,6 +117,7 @@ describe("weft serve", function()
       { { place:at "www", "--key", "k" }, 2, "%-%-key goes with %-%-cert" },
       { { place:at "www", "--host", "127.0.0.1", "--unix", "u" }, 2, "%-%-unix goes without" },
       { { place:at "www", "--compression" }, 2, "unknown option" },
+      { { place:at "www", "--log", "yes" }, 2, "option %-%-log: expected text or json" },
     } do
       local output, errors, status = command.start(t.weft, { "serve", table.unpack(each[1]) }):wait()
       assert.same({ "", each[2] }, { output, status })

@@ -21,6 +21,8 @@ enum weft_kept_kind {
     WEFT_KEPT_TLS,      /* struct weft_tls_said */
     WEFT_KEPT_REASON,   /* of the peer's close frame */
     WEFT_KEPT_CALL,     /* struct weft_call, when its listener counts it */
+    WEFT_KEPT_STORY,    /* link_tell.c's, when its listener has a journal */
+    WEFT_KEPT_CLIENT,   /* the same: who a trusted proxy says is at the end */
 };
 
 struct weft_kept {

@@ -202,6 +202,7 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
     if (k->state == WEFT_LINK_CLOSED || k->state == WEFT_LINK_IDLE)
         return;
     weft_link_blame(k, cause, message);
+    weft_link_tell_end(k);
     if (k->state == WEFT_LINK_BODY)
         weft_link_keep_body(k);
     if ((weft_session_closed(&k->flow->session) || cause == WEFT_CAUSE_TLS)
@@ -261,8 +262,10 @@ weft_link_fail(struct weft_link *k, enum weft_status fault)
     k->reading_over = true;
     k->loop->now = weft_now();
     weft_link_blame(k, fault_cause(fault), weft_status_text(fault));
-    if (k->listener != NULL && weft_status_close_code(fault) == 1008)
+    if (k->listener != NULL && weft_status_close_code(fault) == 1008) {
         k->listener->too_fast++;
+        weft_link_tell_rate(k, fault);
+    }
     weft_session_fail(&k->flow->session, fault);
     weft_room_leave_all(k);
     k->flow->ending = k->loop->now;

@@ -138,6 +138,10 @@ struct weft_quota {
 struct weft_answer {
     uint64_t left;   /* of the body: bytes to be written, or WEFT_UNKNOWN */
     uint64_t at;     /* in the file: of the next of them */
+    uint64_t written; /* of the response's body, so far */
+    int64_t asked;   /* when the request's head was there */
+    unsigned status; /* 0: it has not begun */
+    const char *option; /* that the request was refused by; static, or NULL */
     int file;        /* owned, with has_file */
     bool has_file;
     bool reads_body; /* somebody waits for the request's body */
@@ -495,6 +499,12 @@ weft_link_kept(const struct weft_link *k, enum weft_kept_kind kind)
 {
     return weft_kept_find(k->kept, kind);
 }
+
+/* How a journal calls a connection: its number there, or 0; and who is at the
+ * other end, in the room or kept. */
+uint64_t weft_link_told_number(const struct weft_link *k);
+struct weft_span weft_link_told_address(const struct weft_link *k,
+                                        char room[WEFT_ADDR_TEXT]);
 
 /* Who is at the other end; its length is 0 when nobody knows. */
 void weft_link_peer(const struct weft_link *k, struct weft_addr *peer);

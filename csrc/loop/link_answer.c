@@ -116,6 +116,7 @@ break_off(struct weft_link *k)
 
     k->cause = WEFT_CAUSE_ERROR;
     if (a->chunked || a->left != WEFT_UNKNOWN) {
+        weft_link_tell_answer(k);
         weft_link_end_with_answer(k);
         return;
     }
@@ -185,6 +186,7 @@ begin(struct weft_link *k, unsigned status, struct weft_span headers,
     a->bodiless = k->head_only || weft_http_never_has_body(status);
     a->chunked = r.framing == WEFT_FRAMED_CHUNKS && !a->bodiless;
     a->left = length;
+    a->status = status;
     return WEFT_OK;
 }
 
@@ -209,6 +211,7 @@ void
 weft_link_finish_answer(struct weft_link *k)
 {
     k->flow->answer.whole = true;
+    weft_link_tell_answer(k);
     weft_link_advance(k);
 }
 
@@ -240,8 +243,10 @@ weft_link_respond(struct weft_link *k, unsigned status,
         return WEFT_E_MEMORY;
     if (!k->flow->answer.bodiless && copy(k, body) != WEFT_OK) {
         take_back(k, before);
+        k->flow->answer.status = 0;
         return WEFT_E_MEMORY;
     }
+    k->flow->answer.written = k->flow->answer.bodiless ? 0 : body.len;
     begun(k);
     weft_link_finish_answer(k);
     return WEFT_OK;
@@ -299,6 +304,7 @@ weft_link_write_answer(struct weft_link *k, struct weft_span s)
         return rc;
     if (a->left != WEFT_UNKNOWN)
         a->left -= s.len;
+    a->written += s.len;
     weft_link_mark_dirty(k);
     return WEFT_OK;
 }

@@ -136,6 +136,7 @@ weft_link_begin(struct weft_link *k, struct weft_span protocol,
         return WEFT_E_MEMORY;
     k->deflate = k->flow->session.deflate;
     k->agreed = *agreed;
+    weft_link_tell_open(k, protocol);
     weft_opening_free(k->flow->opening);
     k->flow->opening = NULL;
     k->state = WEFT_LINK_OPEN;

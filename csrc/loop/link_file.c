@@ -36,6 +36,7 @@ queue_piece(struct weft_link *k)
     weft_outq_commit(&k->flow->session.out, (size_t)n);
     a->at += (uint64_t)n;
     a->left -= (uint64_t)n;
+    a->written += (uint64_t)n;
     return WEFT_OK;
 }
 

@@ -12,7 +12,7 @@
  *   dial.c       names, TCP connect                 request: proxy, TLS
  *   dial_words.c what a dial says    link_rest.c  what idle ones do without
  *   link_events.c event streams      link_rate.c how much may come in a time
- *   link_proxy_head.c the PROXY protocol
+ *   link_proxy_head.c the PROXY protocol    link_tell.c  the journal
  */
 #ifndef WEFT_LOOP_LINK_INNER_H
 #define WEFT_LOOP_LINK_INNER_H
@@ -208,6 +208,14 @@ weft_link_refill(struct weft_link *k)
 }
 /* Reading has stopped, or goes on. */
 void weft_quota_watch(struct weft_link *k);
+
+/* link_tell.c: records for the listener's journal; without one, nothing */
+void weft_link_number(struct weft_link *k); /* it has been accepted */
+void weft_link_tell_open(struct weft_link *k, struct weft_span protocol);
+void weft_link_tell_refused(struct weft_link *k); /* by the opening's refusal */
+void weft_link_tell_answer(struct weft_link *k); /* whole, or broken off */
+void weft_link_tell_rate(struct weft_link *k, enum weft_status fault);
+void weft_link_tell_end(struct weft_link *k); /* before it is disconnected */
 
 /* link_time.c */
 void weft_link_expire(struct weft_link *k);  /* its timer fired */

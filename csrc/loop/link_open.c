@@ -69,6 +69,7 @@ refuse(struct weft_link *k)
     }
     if (k->listener != NULL)
         k->listener->refused++;
+    weft_link_tell_refused(k);
     weft_link_blame(k, WEFT_CAUSE_PROTOCOL, why->why);
     k->error = k->cause == WEFT_CAUSE_TIMEOUT ? "timeout" : "handshake";
     weft_link_end_with_answer(k);
@@ -91,6 +92,7 @@ request_read(struct weft_link *k)
     if (o->kind == WEFT_REQUEST_HTTP) /* without one it has been read */
         k->flow->answer.body_read = weft_opening_begin_body(
             k->flow->opening, k->config->max_body) == WEFT_OK;
+    k->flow->answer.asked = k->loop->now;
     k->state = WEFT_LINK_ASKED;
     weft_link_mark(k);
     weft_link_retime(k);

@@ -94,6 +94,7 @@ weft_link_next_request(struct weft_link *k)
     struct weft_opening *o = k->flow->opening;
 
     weft_opening_again(o);
+    weft_kept_drop(k->kept, WEFT_KEPT_CLIENT); /* it may be another's */
     k->flow->answer = (struct weft_answer){ 0 };
     k->head_only = false;
     k->cause = WEFT_CAUSE_NONE;

@@ -119,6 +119,22 @@ weft_listener_want_proxy_heads(struct weft_listener *s,
     s->trusted_count = count;
 }
 
+/* One that has not become a link. */
+static void
+tell_unwelcome(struct weft_listener *s, const struct weft_addr *from)
+{
+    struct weft_told t = { .what = WEFT_TOLD_FAILED,
+                           .option = "trusted_proxies", .cause = "protocol" };
+    char address[WEFT_ADDR_TEXT];
+
+    if (s->journal == NULL)
+        return;
+    weft_addr_host(from, address);
+    t.texts[WEFT_TOLD_ADDRESS] = weft_http_text(address);
+    t.texts[WEFT_TOLD_MESSAGE] = weft_http_text("it is no trusted proxy");
+    weft_journal_add(s->journal, &t);
+}
+
 /* Whoever may not say whose connection it is has none of its own either. */
 static bool
 is_welcome(const struct weft_listener *s, const struct weft_addr *from)
@@ -158,10 +174,31 @@ weft_listener_deinit(struct weft_listener *s)
     *s = (struct weft_listener){ .watch = { .fd = -1 } };
 }
 
+/* That a limit of all connections together is met. */
+static void
+tell_limit(struct weft_listener *s, enum weft_told_limit which,
+           const char *message)
+{
+    static const char *const options[] = {
+        [WEFT_LIMIT_CONNECTIONS] = "max_connections",
+        [WEFT_LIMIT_ADDRESS] = "max_connections_per_address",
+        [WEFT_LIMIT_SYSTEM] = NULL,
+    };
+    struct weft_told t = { .what = WEFT_TOLD_LIMIT,
+                           .option = options[which] };
+
+    if (s->journal == NULL)
+        return;
+    t.texts[WEFT_TOLD_MESSAGE] = weft_http_text(message);
+    weft_journal_add_limit(s->journal, which, &t);
+}
+
 /* Out of descriptors or memory: level triggering would spin here. */
 static void
-pause_accepting(struct weft_listener *s)
+pause_accepting(struct weft_listener *s, int error)
 {
+    if (s->journal != NULL)
+        tell_limit(s, WEFT_LIMIT_SYSTEM, strerror(error));
     weft_poller_set(s->loop->poller, &s->watch, 0);
     if (weft_timer_set(&s->loop->timers, &s->timer, s->loop->now + PAUSE)
         != WEFT_OK)
@@ -216,6 +253,8 @@ static void
 stay_full(struct weft_listener *s)
 {
     s->full = true;
+    tell_limit(s, WEFT_LIMIT_CONNECTIONS,
+               "no more are accepted until one has gone");
     weft_poller_set(s->loop->poller, &s->watch, 0);
 }
 
@@ -269,6 +308,9 @@ admit(struct weft_listener *s, struct weft_link *k, int fd,
     enum weft_status rc = count_call(s, k, from, &call);
 
     s->turned_away += call.admission != WEFT_ADMITTED;
+    if (call.admission == WEFT_DROPPED)
+        tell_limit(s, WEFT_LIMIT_ADDRESS,
+                   "connections are dropped: too many are being told already");
     if (rc != WEFT_OK || call.admission == WEFT_DROPPED) {
         weft_sock_reset(&fd);
         return rc != WEFT_OK ? rc : WEFT_E_SYSTEM;
@@ -276,6 +318,7 @@ admit(struct weft_listener *s, struct weft_link *k, int fd,
     k->listener = s;
     weft_list_add(&s->links, &k->node);
     s->total++;
+    weft_link_number(k);
     rc = weft_link_serve(k, fd, from, s->tls);
     if (k->state == WEFT_LINK_IDLE) { /* it may be accepted into again */
         weft_listener_forget(s, k);
@@ -306,12 +349,13 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
     if (fd == -ECONNABORTED || fd == -EPROTO)
         return WEFT_E_SYSTEM; /* that one is gone; the next may be fine */
     if (fd < 0) {
-        pause_accepting(s);
+        pause_accepting(s, -fd);
         return WEFT_MORE;
     }
     s->accepted++;
     if (!is_welcome(s, &from)) {
         s->refused++;
+        tell_unwelcome(s, &from);
         weft_sock_close(&fd);
         return WEFT_E_SYSTEM;
     }

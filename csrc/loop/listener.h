@@ -6,6 +6,7 @@
 #define WEFT_LOOP_LISTENER_H
 
 #include "loop/callers.h"
+#include "loop/journal.h"
 #include "loop/link.h"
 #include "net/range.h"
 
@@ -26,6 +27,7 @@ struct weft_listener {
     uint64_t accepted, upgraded, refused;
     uint64_t turned_away;       /* dropped ones too */
     uint64_t too_fast;          /* closed for the rate of what they sent */
+    struct weft_journal *journal; /* the caller's; NULL: nobody asks */
     bool proxy_heads;           /* each connection begins with one */
     const struct weft_range *trusted; /* the caller's: who may send one */
     size_t trusted_count;       /* 0: whoever connects */

@@ -13,6 +13,7 @@ weft_loop_init(struct weft_loop *loop, bool force_poll)
 {
     *loop = (struct weft_loop){ 0 };
     weft_list_init(&loop->links);
+    weft_list_init(&loop->journals);
     weft_list_init(&loop->work);
     weft_list_init(&loop->batch);
     weft_list_init(&loop->dirty);
@@ -90,7 +91,8 @@ weft_loop_timeout(const struct weft_loop *loop)
         || !weft_list_empty(&loop->dirty) || loop->post.room != NULL
         || !weft_list_empty(&loop->fed)
         || !weft_list_empty(&loop->piped)
-        || !weft_list_empty(&loop->unsecured))
+        || !weft_list_empty(&loop->unsecured)
+        || !weft_list_empty(&loop->journals))
         return 0;
     at = next_deadline(loop);
     if (at == WEFT_FOREVER)

@@ -88,6 +88,7 @@ struct weft_loop {
     int64_t dated;           /* seconds since 1970, of: */
     char date[WEFT_DATE_TEXT];
     struct weft_node links;  /* every link that has a socket */
+    struct weft_node journals; /* with something to be told */
     struct weft_node work;   /* struct weft_work: for the next batch */
     struct weft_node batch;  /* to be named by next() in this turn */
     bool named;              /* this turn's batch was taken from work */

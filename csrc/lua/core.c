@@ -27,6 +27,7 @@ luaopen_weft_core(lua_State *L)
     weft_ws_register(L);
     weft_config_register(L);
     weft_server_register(L);
+    weft_log_register(L);
     weft_request_register(L);
     weft_client_register(L);
     weft_events_register(L);

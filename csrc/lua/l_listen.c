@@ -146,12 +146,13 @@ weft_core_listen(lua_State *L)
     struct weft_server *s;
     struct weft_addr address;
     enum weft_status rc;
+    bool logs;
     int fd = descriptor_field(L);
     int n = fd < 0 ? find_address(L, &address) : 0;
 
     if (n > 0)
         return n;
-    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 4);
+    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 6);
     s->listener.watch.fd = -1;
     weft_list_init(&s->waiters);
     weft_list_init(&s->late);
@@ -159,6 +160,7 @@ weft_core_listen(lua_State *L)
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 2);
+    logs = weft_log_prepare(L, s, 2);
     weft_anchor(L, I, s, -1); /* while it listens */
     if (fd >= 0)
         rc = weft_listener_adopt(&s->listener, &I->loop, config, fd);
@@ -184,5 +186,7 @@ weft_core_listen(lua_State *L)
     s->listening = true;
     I->server_count++;
     weft_list_add(&I->servers, &s->node);
+    if (logs)
+        weft_log_begin(s);
     return 1;
 }

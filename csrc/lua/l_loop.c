@@ -87,13 +87,13 @@ core_loop(lua_State *L)
 
 /* Everything that still lives in an instance's loop is dropped. */
 static void
-drop_links(struct weft_instance *I, enum weft_cause cause)
+drop_links(const struct weft_node *links)
 {
     struct weft_node *n;
 
-    while ((n = I->loop.links.next) != &I->loop.links)
-        weft_link_abort(WEFT_CONTAINER(n, struct weft_link, node), cause,
-                        "the instance was closed");
+    while ((n = links->next) != links)
+        weft_link_abort(WEFT_CONTAINER(n, struct weft_link, node),
+                        WEFT_CAUSE_CANCELLED, "the instance was closed");
 }
 
 static void
@@ -105,6 +105,7 @@ drop_servers(struct weft_instance *I)
         struct weft_server *s = WEFT_CONTAINER(n, struct weft_server, node);
 
         s->listening = false;
+        drop_links(&s->listener.links); /* while their end can be told */
         weft_listener_deinit(&s->listener);
     }
     I->server_count = 0;
@@ -126,7 +127,8 @@ core_close(lua_State *L)
     weft_signal_end(I);
     I->closed = true;
     drop_servers(I);
-    drop_links(I, WEFT_CAUSE_CANCELLED);
+    drop_links(&I->loop.links);
+    weft_log_tell(L, I);
     I->event_count = I->closing_count = 0;
     weft_loop_deinit(&I->loop);
     I->lent_count = 0;
@@ -145,7 +147,7 @@ loop_gc(lua_State *L)
         weft_signal_end(I);
     I->closed = true;
     drop_servers(I);
-    drop_links(I, WEFT_CAUSE_CANCELLED);
+    drop_links(&I->loop.links);
     while ((n = weft_list_take(&I->tasks)) != NULL) {
         struct weft_task *t = WEFT_CONTAINER(n, struct weft_task, alive);
 

@@ -329,6 +329,7 @@ server_gc(lua_State *L)
     weft_node_unlink(&s->node);
     stop(L, s);
     weft_listener_deinit(&s->listener);
+    weft_journal_deinit(&s->journal);
     s->instance = NULL;
     return 0;
 }

@@ -176,9 +176,11 @@ struct weft_ws {
 };
 
 /* A userdata; user value 1: the handler, 2: the loop, 3: a connection that is
- * not connected yet, or nil. */
+ * not connected yet, or nil, 4: ranges of trusted proxies, 5: the log, 6: what
+ * Lua has said to it and has not been told. */
 struct weft_server {
     struct weft_listener listener;
+    struct weft_journal journal; /* the listener's, if there is a log */
     struct weft_instance *instance;
     struct weft_node node;    /* in instance->servers */
     struct weft_node waiters; /* WEFT_WAIT_EMPTY */
@@ -196,6 +198,7 @@ struct weft_instance {
     struct weft_state *state;
     lua_Integer loop_at, anchors_at, lent_at; /* in the state's weak table */
     bool closed, closing, stopped, in_turn;
+    bool telling;             /* a log's function is being called */
     struct weft_node ready;   /* tasks to resume in the next turn */
     struct weft_node batch;   /* tasks to resume in this turn */
     struct weft_node borrowers; /* connections with lent strings of their own */
@@ -274,6 +277,11 @@ void weft_push_loop(lua_State *L, struct weft_instance *I);
 void weft_unanchor(lua_State *L, struct weft_instance *I, const void *p);
 /* Pushes anchors[p]: the userdata at that address, or nil. */
 void weft_push_anchored(lua_State *L, struct weft_instance *I, const void *p);
+
+/* Notes weakly where a userdata of ours is, and pushes it, or nil when nobody
+ * has it any more. */
+void weft_note(lua_State *L, const void *p, int index);
+void weft_push_noted(lua_State *L, const void *p);
 
 /* nil, "timeout" and so on; each returns how many values it pushed. */
 int weft_push_failure(lua_State *L, const char *word);
@@ -447,6 +455,16 @@ void weft_answer_register(lua_State *L);
 void weft_client_register(lua_State *L);
 void weft_events_register(lua_State *L);
 void weft_loop_register(lua_State *L);
+
+/* ---- l_log.c */
+
+/* Gives the server on the top of L, before it listens, the log that stands in
+ * the table at spec; false without one.  And has it told, once it listens. */
+bool weft_log_prepare(lua_State *L, const struct weft_server *s, int spec);
+void weft_log_begin(struct weft_server *s);
+/* Tells what has happened to the servers' logs. */
+void weft_log_tell(lua_State *L, struct weft_instance *I);
+void weft_log_register(lua_State *L);
 
 /* ---- l_queue.c, l_room.c, signal.c, l_crew.c, l_process.c: each adds its
  * functions to the module table on the top of the stack */

@@ -84,6 +84,8 @@ turn_body(lua_State *L)
         weft_task_run_ready(L, I);
     weft_loop_flush(&I->loop);
     weft_return_lent(L, I);
+    if (!weft_list_empty(&I->loop.journals))
+        weft_log_tell(L, I);
     weft_untold_settle(L, &I->untold);
     return 0;
 }

@@ -162,6 +162,24 @@ weft_push_anchored(lua_State *L, struct weft_instance *I, const void *p)
     lua_remove(L, -2);
 }
 
+void
+weft_note(lua_State *L, const void *p, int index)
+{
+    index = lua_absindex(L, index);
+    push_weak_table(L, weft_state_of(L));
+    lua_pushvalue(L, index);
+    lua_rawsetp(L, -2, p);
+    lua_pop(L, 1);
+}
+
+void
+weft_push_noted(lua_State *L, const void *p)
+{
+    push_weak_table(L, weft_state_of(L));
+    lua_rawgetp(L, -1, p);
+    lua_remove(L, -2);
+}
+
 int
 weft_push_failure(lua_State *L, const char *word)
 {

@@ -350,6 +350,15 @@ weft_sock_read_file(int fd, void *to, size_t len, uint64_t offset)
     return n;
 }
 
+double
+weft_wall_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 int64_t
 weft_wall_clock(void)
 {

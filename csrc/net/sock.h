@@ -67,6 +67,7 @@ long weft_sock_read_file(int fd, void *to, size_t len, uint64_t offset);
 
 /* Seconds since 1970 (UTC), as the system's clock has it. */
 int64_t weft_wall_clock(void);
+double weft_wall_time(void); /* the same, with fractions */
 
 /* Closes *fd once, if it is not -1, and sets it to -1. */
 void weft_sock_close(int *fd);

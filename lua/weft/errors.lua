@@ -1,5 +1,7 @@
 --- Where errors go that nobody joins.  Internal.
 
+local core = require "weft.core"
+
 local errors = {}
 
 local function show(err)
@@ -18,15 +20,34 @@ local function to_stderr(err, traceback)
   io.stderr:write("weft: ", text, "\n")
 end
 
+-- Tells the log of a server, if it is about that or one of its connections: whether
+-- it stands on stderr then.
+local function tell_log(err, traceback, about)
+  if type(about) ~= "userdata" then
+    return false
+  end
+  local text = show(err)
+  if traceback and traceback:sub(1, #text + 1) == text .. "\n" then
+    traceback = traceback:sub(#text + 2)
+  end
+  local log = core.say(about, { event = "error", message = text, traceback = traceback })
+  return log and log.lines
+end
+
 --- One instance's: `set` is weft.on_error, `report` the core's error hook.  An
---- error of the user's function is written to stderr with the one it was for.
+--- error of the user's function is written to stderr with the one it was for.  What a
+--- log writes there is not written twice.  `about` is a server's listener.
 function errors.new()
   local current = to_stderr
   return {
     set = function(fn)
       current = fn or to_stderr
     end,
-    report = function(err, traceback, subject)
+    report = function(err, traceback, subject, about)
+      local told, is_there = pcall(tell_log, err, traceback, about or subject)
+      if told and is_there and current == to_stderr then
+        return
+      end
       local ok, second = pcall(current, err, traceback, subject)
       if not ok then
         to_stderr(err, traceback)

@@ -27,8 +27,9 @@ local opening = {}
 ---@field trusted? userdata the ranges of trusted proxies, as of core.ranges
 ---@field attached table<weft.FallbackSession, boolean> what weft.fallback has opened for its clients
 
-local function refuse(ws, status, sentence)
-  core.respond(ws, status, "", sentence .. "\n")
+-- By an option, or because there is nothing there.
+local function refuse(ws, status, sentence, option)
+  core.respond(ws, status, "", sentence .. "\n", option)
 end
 
 -- Without pages, and where a WebSocket is: what is there instead
@@ -106,7 +107,7 @@ end
 local function accept(plan, ws)
   if not plan.any_origin and not core.origin_allowed(ws, plan.origins) then
     return refuse(ws, 403, "This origin may not connect: see the server's"
-                           .. " option 'origins'.")
+                           .. " option 'origins'.", "origins")
   end
   local run, lines, protocol = plan.run, "", nil
   if plan.route or plan.upgrade or plan.trusted then
@@ -146,7 +147,7 @@ function opening.handler(plan)
   return function(ws)
     if plan.hosts and not core.host_allowed(ws, plan.hosts, plan.port) then
       return refuse(ws, 421, "This server does not answer for this host: see"
-                             .. " its option 'hosts'.") -- RFC 9110, 15.5.20
+                             .. " its option 'hosts'.", "hosts") -- RFC 9110, 15.5.20
     elseif core.request_kind(ws) == "http" then
       return answer(plan, ws)
     end

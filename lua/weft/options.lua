@@ -7,6 +7,7 @@ local address = require "weft.address"
 local check = require "weft.check"
 local compression = require "weft.compression"
 local credentials = require "weft.credentials"
+local log = require "weft.log"
 local proxy = require "weft.proxy"
 local static = require "weft.static"
 local tls = require "weft.tls"
@@ -231,7 +232,7 @@ options.listen = merge(settings, {
   hosts = { kind = hosts },
   trusted_proxies = { kind = trusted_proxies },
   proxy_protocol = { kind = check.boolean, default = false },
-  log = later,
+  log = { kind = log.kind },
 })
 
 --- weft.serve

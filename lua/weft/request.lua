@@ -118,6 +118,7 @@ function requests.tell(request, told)
   local ws = known.connection
   core.set_field(ws, "remote_address", told.address) -- nil: it is the peer
   core.set_field(ws, "remote_port", told.port)
+  core.note_client(ws, told.address)
   request.remote_address, request.remote_port = ws.remote_address, ws.remote_port
   request.secure = told.secure or ws.tls ~= nil
   known.told = true -- the connection's next request may be somebody else's

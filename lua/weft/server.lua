@@ -4,6 +4,7 @@ local core = require "weft.core"
 local check = require "weft.check"
 local closing = require "weft.closing"
 local handlers = require "weft.handlers"
+local log = require "weft.log"
 local opening = require "weft.opening"
 local options = require "weft.options"
 local tls = require "weft.tls"
@@ -165,7 +166,12 @@ function Server:close(grace, more)
   for _, part in pairs(self.parts or { self.listener }) do
     part:stop()
   end
+  self:say { event = "closing", connections = not self.parts and self:count() or nil }
+  local began = core.now()
   local ok, why = closing.run(self, grace, drain)
+  if not self.parts then -- else workers are yet to
+    self:say { event = "closed", seconds = core.now() - began }
+  end
   self.done:close()
   return ok, why
 end
@@ -186,6 +192,15 @@ end
 function Server:give_way()
   self.succeeded = true
   return self:finish()
+end
+
+--- Tells its log, if it has one: whether that writes to stderr.
+---@private
+---@param event table
+---@return boolean|nil
+function Server:say(event)
+  local told_to = core.say(self.listener, event)
+  return told_to and told_to.lines
 end
 
 --- Accepts nothing until Server:wake().
@@ -261,6 +276,9 @@ function Server:take_part(number)
     end
   end
   self.listener, self.parts = mine, nil
+  if self.spec.log then
+    self.spec.log:take_part(number)
+  end
 end
 
 --- Waits until the server has closed.
@@ -342,6 +360,9 @@ function server.open(loop, checked)
     handler = opening.handler(plan),
     trusted = plan.trusted,
     proxy_protocol = checked.proxy_protocol,
+    log = checked.log and log.new(checked.log, function(err, traceback)
+      core.report(loop, err, traceback)
+    end),
   }
   if spec.host == "*" then
     spec.host, spec.dual = "::", true
@@ -357,7 +378,7 @@ function server.open(loop, checked)
   plan.dual = spec.dual
   local host, port = listener:address()
   plan.port = port
-  return setmetatable({
+  local self = setmetatable({
     listener = listener,
     plan = plan,
     done = core.queue(loop, math.huge),
@@ -371,6 +392,9 @@ function server.open(loop, checked)
     grace = checked.grace,
     drain = checked.drain,
   }, Server)
+  self:say { event = "listening", url = self:url(), workers = checked.workers }
+  core.tell_log(loop)
+  return self
 end
 
 --- Whether a value is a server.

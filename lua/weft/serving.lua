@@ -31,7 +31,7 @@ end
 local function reload_all(servers)
   for server in pairs(servers) do
     local ok, message = server:reload()
-    if not ok then
+    if not server:say { event = "reload", message = message } and not ok then
       io.stderr:write("weft: SIGHUP: ", message, "\n")
     end
   end

@@ -42,7 +42,7 @@ local LATE = 10
 ---@field serves weft.Serving
 ---@field server weft.Server
 ---@field options table of weft.serve, checked
----@field report fun(err: any, traceback: string)
+---@field report fun(err: any, traceback: string, subject: nil, about: weft.Listener)
 ---@field crew weft.Crew
 ---@field workers weft.Worker[]
 ---@field running integer
@@ -66,6 +66,13 @@ function workers.check(loop, level)
   if wrong then
     error("weft.serve: option 'workers': " .. wrong, level + 1)
   end
+end
+
+-- Tells the log, where no turn comes to it: whether that stands on stderr.
+local function tell(parent, event)
+  local told = parent.server:say(event)
+  core.tell_log(parent.serves.loop)
+  return told
 end
 
 -- What math.random gives would be the same in every worker.
@@ -105,7 +112,8 @@ end
 -- The same, and its end: a worker never comes back to the parent's program.
 local function work_and_exit(parent, n)
   local ok = xpcall(work, function(err)
-    parent.report(err, debug.traceback(tostring(err), 2))
+    parent.report(err, debug.traceback(tostring(err), 2), nil, parent.server.listener)
+    core.tell_log(parent.serves.loop)
   end, parent, n)
   core.exit(ok and 0 or 1)
 end
@@ -119,9 +127,13 @@ local function launch(parent, n)
     work_and_exit(parent, n)
   elseif pid then
     parent.running = parent.running + 1
+    tell(parent, { event = "worker_started", worker = n, pid = pid,
+                   restarts = parent.workers[n].restarts })
     return { pid = pid, line = line, started = started, n = n, generation = parent.generation }
   end
-  io.stderr:write(("weft: worker %d cannot be started: %s\n"):format(n, line))
+  if not tell(parent, { event = "worker_failed", worker = n, message = line }) then
+    io.stderr:write(("weft: worker %d cannot be started: %s\n"):format(n, line))
+  end
 end
 
 -- When a worker that has ended is to be started again.
@@ -149,17 +161,20 @@ local function start(parent, n)
   end
 end
 
-local function say(process, how, what, next)
+-- How a process has ended, and what comes next.  Without a log, an orderly end
+-- behind which nothing comes is not worth a word.
+local function say(parent, process, how, what, next)
   local ending = how == "killed" and "was killed by signal " .. what
                  or how == "exited" and "exited with status " .. what
                  or "has ended"
-  io.stderr:write(("weft: worker %d (pid %d) %s%s\n"):format(
-    process.n, process.pid, ending, next))
-end
-
-local function say_odd(process, how, what)
-  if how ~= "exited" or what ~= 0 then
-    say(process, how, what, "")
+  local told = tell(parent, {
+    event = "worker_ended", worker = process.n, pid = process.pid,
+    status = how == "exited" and what or nil, signal = how == "killed" and what or nil,
+    message = ending .. (next or ""),
+  })
+  if not told and (next or how ~= "exited" or what ~= 0) then
+    io.stderr:write(("weft: worker %d (pid %d) %s%s\n"):format(
+      process.n, process.pid, ending, next or ""))
   end
 end
 
@@ -207,7 +222,9 @@ local function replace_next(parent)
   local n, worker = next_old(parent)
   if not n then
     parent.renewing = false
-    io.stderr:write("weft: SIGHUP: the workers have been replaced\n")
+    if not tell(parent, { event = "renewed" }) then
+      io.stderr:write("weft: SIGHUP: the workers have been replaced\n")
+    end
     return
   end
   worker.restarts = worker.restarts + 1
@@ -220,7 +237,7 @@ end
 -- At SIGHUP.
 local function renew(parent)
   local ok, message = parent.server:reload()
-  if not ok then
+  if not tell(parent, { event = "reload", message = message }) and not ok then
     io.stderr:write("weft: SIGHUP: ", message, "\n")
   end
   parent.generation = parent.generation + 1
@@ -249,13 +266,13 @@ local function see_to_replacements(parent)
   local coming, leaving = parent.coming, parent.leaving
   local how, what = reap(parent, coming)
   if how then
-    say(coming, how, what, " before it could replace another; those that are there stay")
+    say(parent, coming, how, what, " before it could replace another; those that are there stay")
     parent.coming = nil
     give_up(parent)
   end
   how, what = reap(parent, leaving)
   if how then
-    say_odd(leaving, how, what)
+    say(parent, leaving, how, what)
     parent.leaving = nil
   elseif leaving and core.now() >= leaving.deadline then
     parent.crew:kill(leaving.pid)
@@ -270,12 +287,12 @@ local function see_to_workers(parent)
     local process = worker.running
     local how, what = reap(parent, process)
     if how and parent.coming and parent.coming.n == n then
-      say(process, how, what, "; another has been started already")
+      say(parent, process, how, what, "; another has been started already")
       worker.running, parent.coming = parent.coming, nil
     elseif how then
       worker.running = nil
       put_off(parent, n, process.started)
-      say(process, how, what, "; starting it again"
+      say(parent, process, how, what, "; starting it again"
           .. (worker.delay > 0 and (" in %g s"):format(worker.delay) or ""))
     end
   end
@@ -328,7 +345,7 @@ local function kill_all(parent, list)
   end
 end
 
-local function reap_all(parent, list, tell)
+local function reap_all(parent, list, note)
   for _, process in ipairs(list) do
     local how, what
     if not process.ended then
@@ -336,7 +353,7 @@ local function reap_all(parent, list, tell)
     end
     if how then
       process.ended = true
-      tell(process, how, what)
+      note(parent, process, how, what)
     end
   end
 end
@@ -344,22 +361,24 @@ end
 -- Nobody is let in any more, and those who are there are told 1001; at the
 -- second signal they are not waited for, nor are those that take too long.
 local function finish(parent)
-  local tell, signals, list = say_odd, 0, processes(parent)
-  local deadline = core.now() + notice(parent)
+  local note, signals, list = say, 0, processes(parent)
+  local began = core.now()
+  local deadline = began + notice(parent)
   parent.server:close(0)
   parent.crew:dismiss()
-  reap_all(parent, list, tell)
+  reap_all(parent, list, note)
   while parent.running > 0 do
     signals = parent.crew:wait(math.max(deadline - core.now(), 0))
-    if signals == 2 and tell ~= say_nothing then
-      tell = say_nothing
+    if signals == 2 and note ~= say_nothing then
+      note = say_nothing
       kill_all(parent, list)
     elseif core.now() >= deadline then
       deadline = math.huge
       kill_all(parent, list)
     end
-    reap_all(parent, list, tell)
+    reap_all(parent, list, note)
   end
+  tell(parent, { event = "closed", seconds = core.now() - began })
   if signals == 2 then
     parent.crew:die()
   end
@@ -392,7 +411,7 @@ end
 ---@param serves weft.Serving
 ---@param server weft.Server
 ---@param options table of weft.serve, checked
----@param report fun(err: any, traceback: string) where workers' errors go
+---@param report fun(err: any, traceback: string, subject: nil, about: weft.Listener) where workers' errors go
 ---@return boolean|nil, string?
 function workers.serve(serves, server, options, report)
   local prepare

@@ -18,11 +18,16 @@ serving.usage = [[
   --workers N          processes that share the port (1)
   --grace SECONDS      how long SIGINT or SIGTERM waits for connections to end (10)
   --drain SECONDS      over how long it spreads telling them (0)
+  --log FORM           tell on stderr what happens, a line each: text or json
 ]]
 
 local function seconds(value)
   local number = value:find("^%d*%.?%d*$") and tonumber(value)
   return number or nil
+end
+
+local function log_form(value)
+  return (value == "text" or value == "json") and value or nil
 end
 
 --- The options, beside those of a command's own.
@@ -40,6 +45,7 @@ function serving.options(own)
                       expected = "a number from 1 to 1024" },
     ["--grace"] = { key = "grace", value = seconds, expected = "seconds" },
     ["--drain"] = { key = "drain", value = seconds, expected = "seconds" },
+    ["--log"] = { key = "log", value = log_form, expected = "text or json" },
   }
   for name, option in pairs(own) do
     all[name] = option

@@ -153,7 +153,8 @@ function core.ranges_hold_peer(ranges, ws) end
 --- `tls` (a context, or nil), max_connections and max_connections_per_address
 --- (math.huge or nil for none), `proxy_protocol` (each connection begins with a head
 --- of it), `trusted` (ranges: whose, or nil), `dual` (IPv4 too on an IPv6 socket),
---- `fd` (listens already: instead of any address), `handler(ws)`.  The handler runs as a
+--- `fd` (listens already: instead of any address), `log` (a weft.Log, or nil),
+--- `handler(ws)`.  The handler runs as a
 --- task for each request head that is well-formed (bad ones are refused in C);
 --- it calls accept or respond, then carries on as the connection's handler:
 --- when it returns the connection closes with 1000, when it raises 1011.
@@ -162,6 +163,25 @@ function core.ranges_hold_peer(ranges, ws) end
 ---@return weft.Listener|nil, string? message, string? code
 function core.listen(loop, spec) end
 
+--- Adds an event, which gets its time and what is known of the connection, to a
+--- server's log: the log, or nothing when there is none.  It is told behind all
+--- else in the turn, in the order of what happens.
+---@param about any a listener, or a connection of one
+---@param event table
+---@return weft.Log|nil
+function core.say(about, event) end
+--- Tells logs now what there is to tell, where no turn comes to it.
+---@param loop weft.Loop
+function core.tell_log(loop) end
+--- Who a trusted proxy says is at the other end, for the log; nil: nobody is told.
+---@param ws userdata
+---@param address? string
+function core.note_client(ws, address) end
+--- Writes to a descriptor by one call of the system, without waiting or SIGPIPE.
+---@param fd integer
+---@param bytes string
+---@return integer written 0 when that was not possible
+function core.write_line(fd, bytes) end
 --- "websocket" or "http": what the request waiting for an answer is.
 ---@return string
 function core.request_kind(ws) end
@@ -204,7 +224,8 @@ function core.read_body(ws) end
 ---@param status integer
 ---@param headers string lines each ended by CRLF
 ---@param body string
-function core.respond(ws, status, headers, body) end
+---@param option? "hosts"|"origins"|"upgrade" by which it is refused
+function core.respond(ws, status, headers, body, option) end
 --- The same piece by piece: core.write for each, then core.end_response. Without a
 --- length the body goes in chunks, or to HTTP/1.0 until the connection ends.
 ---@param ws userdata

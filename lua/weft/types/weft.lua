@@ -154,6 +154,7 @@
 ---@field hosts? string|string[] as which hosts it may be asked: "example.com", "example.com:8080", "*.example.com"; others get 421 (any)
 ---@field trusted_proxies? string[] whose X-Forwarded-For, X-Forwarded-Proto and Forwarded count: "192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "unix" (nobody's)
 ---@field proxy_protocol? boolean each connection begins with a head of the PROXY protocol, version 1 or 2; with `trusted_proxies` only theirs are taken (false)
+---@field log? "text"|"json"|fun(event: weft.LogEvent) what happens, as lines on stderr or for a function; see [The log](operations.md#the-log) (nothing)
 ---@field handshake_timeout? number the whole handshake, the head of a plain request and the pause before the next, and any pause within its body (10)
 ---@field backlog? integer (511)
 ---@field reuse_port? boolean (false)
@@ -165,6 +166,37 @@
 ---@field messages? number messages, pings and pongs a second, fractions allowed (no limit)
 ---@field bytes? number bytes of their payload a second; compressed messages count inflated (no limit)
 ---@field burst? number seconds (5)
+
+--- What happened to a server, for its option `log`. Which event has which fields
+--- is in [The log](operations.md#the-log); what there is nothing to say of is nil.
+---@class weft.LogEvent
+---@field time number seconds since 1970, with fractions: when it happened
+---@field event string "open", "close", "request", ...
+---@field worker? integer which one it happened in, or happened to
+---@field connection? integer its number, from 1, among those that this server or worker has accepted
+---@field remote_address? string who is at the other end, as `ws.remote_address`
+---@field method? string of a request
+---@field path? string of a request, as it was sent, without the query
+---@field kind? "websocket"|"events" what was opened
+---@field protocol? string the subprotocol
+---@field tls? string "TLSv1.3"
+---@field status? integer of an answer; a worker's exit status
+---@field code? integer as `ws.close_code`
+---@field sent_code? integer as `ws.sent_code`
+---@field reason? string as `ws.close_reason`
+---@field cause? weft.Cause why it ended
+---@field option? string the option that refuses or limits
+---@field bytes? integer of an answer's body
+---@field seconds? number how long it lasted
+---@field message? string a sentence
+---@field traceback? string of an error
+---@field url? string where the server listens
+---@field workers? integer how many there are to be
+---@field connections? integer how many there are to be closed
+---@field pid? integer of a worker
+---@field signal? integer the one that killed a worker
+---@field restarts? integer how often that worker was started again
+---@field lost? integer events before this one that are missing, as memory was out
 
 --- Options of weft.serve.
 ---@class weft.ServeOptions: weft.ListenOptions
