@@ -99,7 +99,7 @@ help:
 	@echo 'make interop      Node, Python, Chromium, openssl, nginx, HAProxy, proxies (SKIP=chromium)'
 	@echo 'make conformance  the Autobahn suite, ws and wss (GROUPS="1.* 2.*" ROLE=server)'
 	@echo 'make conformance-full  all 517 cases a role, compression included (an hour)'
-	@echo 'make bench        weft beside other servers (SCENARIOS="ws wss deflate broadcast check" PEERS=)'
+	@echo 'make bench        weft beside other servers (SCENARIOS="ws wss deflate broadcast crowd check" PEERS=)'
 	@echo 'make bench-docs   what make bench measured last, as docs/performance.md and its plot'
 	@echo 'make bench-callgrind  instructions per echoed message'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
@@ -179,7 +179,7 @@ $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/protocol.a
 	$(call say,link)$(call program,-fsanitize=fuzzer)
 
 # Programs around the load, which measure a server beside it.
-benches := $(patsubst %,$(BUILD)/bench/%,load idle handshakes tcp_echo)
+benches := $(patsubst %,$(BUILD)/bench/%,load idle closing handshakes tcp_echo)
 
 $(filter-out %/tcp_echo,$(benches)): bench/program.c bench/process.c
 $(BUILD)/bench/load $(BUILD)/bench/handshakes: bench/meter.c

@@ -15,7 +15,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,10 +30,7 @@
 #include "program.h"
 #include "proto/frame.h"
 
-enum {
-    SETTLE = 2,    /* seconds */
-    PATIENCE = 10, /* seconds for each step */
-};
+enum { SETTLE = 2 }; /* seconds */
 
 /* What connections do. */
 struct plan {
@@ -56,15 +52,6 @@ look(pid_t pid)
     if (s.rss < 0 || s.cpu < 0)
         program_fail("no process %ld", (long)pid);
     return s;
-}
-
-static void
-await(const struct weft_wire *w, uint8_t wanted)
-{
-    struct pollfd p = { w->fd, wanted == WEFT_READABLE ? POLLIN : POLLOUT, 0 };
-
-    if (poll(&p, 1, PATIENCE * 1000) == 0)
-        program_fail("nothing came for %d seconds", PATIENCE);
 }
 
 static void
@@ -90,7 +77,7 @@ read_echo(struct weft_wire *w)
         long n = weft_wire_receive(w, bytes + len, sizeof(bytes) - len);
 
         if (n == -EAGAIN) {
-            await(w, WEFT_READABLE);
+            program_await(w, WEFT_READABLE);
             continue;
         }
         if (n <= 0)
@@ -131,7 +118,7 @@ have_echoed(struct weft_wire *w, const struct weft_deflate_agreed *agreed,
         long n = weft_wire_send(w, frame + at, len - at);
 
         if (n == -EAGAIN)
-            await(w, WEFT_WRITABLE);
+            program_await(w, WEFT_WRITABLE);
         else if (n < 0)
             fail_wire("cannot send", w, n);
         else
@@ -145,16 +132,9 @@ static void
 open_some(const struct plan *p, unsigned count, struct weft_load_shared *shared)
 {
     struct weft_load_client c;
-    char why[WEFT_LOAD_WHY];
 
     for (unsigned i = 0; i < count; i++) {
-        enum weft_status rc = WEFT_E_CLOSED;
-
-        if (weft_load_client_begin(&c, &p->to, 0, shared, why))
-            while ((rc = weft_load_client_step(&c, why)) == WEFT_MORE)
-                await(&c.wire, weft_load_client_wants(&c));
-        if (rc != WEFT_OK)
-            program_fail("connection %u: %s", i + 1, why);
+        program_open(&c, &p->to, shared, i + 1);
         if (p->echo)
             have_echoed(&c.wire, &c.agreed, &shared->random);
     }

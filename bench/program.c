@@ -4,12 +4,16 @@
 #include "program.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "loop/poller.h"
 #include "proto/deflate.h"
+
+enum { PATIENCE = 10 }; /* seconds for each step */
 
 void
 program_fail(const char *format, ...)
@@ -68,4 +72,27 @@ program_use_deflate(struct weft_load_target *to)
     if (!weft_deflate_available())
         program_fail("built without zlib");
     to->deflate = weft_load_deflate();
+}
+
+void
+program_await(const struct weft_wire *w, uint8_t wanted)
+{
+    struct pollfd p = { w->fd, wanted == WEFT_READABLE ? POLLIN : POLLOUT, 0 };
+
+    if (poll(&p, 1, PATIENCE * 1000) == 0)
+        program_fail("nothing came for %d seconds", PATIENCE);
+}
+
+void
+program_open(struct weft_load_client *c, const struct weft_load_target *to,
+             struct weft_load_shared *shared, unsigned n)
+{
+    enum weft_status rc = WEFT_E_CLOSED;
+    char why[WEFT_LOAD_WHY];
+
+    if (weft_load_client_begin(c, to, 0, shared, why))
+        while ((rc = weft_load_client_step(c, why)) == WEFT_MORE)
+            program_await(&c->wire, weft_load_client_wants(c));
+    if (rc != WEFT_OK)
+        program_fail("connection %u: %s", n, why);
 }

@@ -29,4 +29,13 @@ void program_use_tls(struct weft_load_target *to);
 /* Makes the target one that has to compress, or program_fail(). */
 void program_use_deflate(struct weft_load_target *to);
 
+/* Waits until the wire is WEFT_READABLE or WEFT_WRITABLE, or program_fail()
+ * when that takes too long. */
+void program_await(const struct weft_wire *w, uint8_t wanted);
+
+/* Opens the n-th connection, counted from 1, and waits for it, or
+ * program_fail(). */
+void program_open(struct weft_load_client *c, const struct weft_load_target *to,
+                  struct weft_load_shared *shared, unsigned n);
+
 #endif

@@ -6,7 +6,8 @@
 // With CERT and KEY in the environment, names of PEM files: over TLS.  With
 // DEFLATE: compressed; "sliding" as ws does it by itself, "alone" without
 // context takeover.  With MODE=broadcast: what a member says goes to all, itself
-// included.
+// included.  With MODE=closing: SIGTERM closes all connections with 1001, and the
+// process ends when they have.
 "use strict";
 
 const fs = require("fs");
@@ -50,3 +51,12 @@ server.on("connection", (ws) => {
       : (data, isBinary) => ws.send(data, { binary: isBinary }),
   );
 });
+
+if (MODE === "closing") {
+  process.once("SIGTERM", () => {
+    server.close();
+    for (const ws of server.clients) {
+      ws.close(1001);
+    }
+  });
+}

@@ -3,6 +3,7 @@
 local results = require "report.results"
 
 local key, ratio, spread = results.key, results.ratio, results.spread
+local has_rate = results.has_rate
 
 local lines
 
@@ -186,10 +187,31 @@ local function print_idle(scenario)
   say ""
 end
 
+-- Here less is better, so the ratios are turned as those of CPU time are.
+local function print_closing(scenario)
+  local weft = results.server(scenario, "weft")
+  local function milliseconds(server, name)
+    return show("%.0f", spread(server, key(name, 1000)))
+  end
+  header { "server", "all have read 1001, ms", "all streams ended, ms", "process ended, ms",
+           "**weft to it: closings/s**", "server CPU us/closing",
+           "**weft to it: closings per CPU second**" }
+  for _, server in ipairs(scenario.servers) do
+    row { server.name, milliseconds(server, "told"), milliseconds(server, "over"),
+          milliseconds(server, "ended"), show("%.2f", spread(server, ratio(weft, "ended", true))),
+          show("%.1f", spread(server, key "server_us")),
+          show("%.2f", spread(server, ratio(weft, "server_us", true))) }
+  end
+  say("\nTimes are from SIGTERM on; every client answers at once. Rates are to the process's end: " ..
+      "a server may end its streams with the 1001, and read the answers later.\n")
+end
+
 local function print_scenario(scenario)
   say("### %s: %s\n", scenario.name, results.describe(scenario))
   if scenario.what.bytes then
     return print_idle(scenario)
+  elseif scenario.what.told then
+    return print_closing(scenario)
   end
   print_rates(scenario)
   print_limits(scenario)
@@ -213,12 +235,15 @@ end
 local function print_short(scenarios)
   local others, seen, columns = {}, {}, { "weft to" }
   for _, scenario in ipairs(scenarios) do
-    for _, server in ipairs(scenario.what.bytes and {} or scenario.servers) do
+    for _, server in ipairs(has_rate(scenario) and scenario.servers or {}) do
       if not seen[server.name] and not server.name:find("^weft") then
         seen[server.name] = true
         others[#others + 1] = server.name
       end
     end
+  end
+  if #others == 0 then
+    return
   end
   say("### In short: weft to each of the others\n")
   say("What each does in a second / in a second of the server's CPU time, as a ratio: above 1 " ..
@@ -226,7 +251,7 @@ local function print_short(scenarios)
   table.move(others, 1, #others, 2, columns)
   header(columns)
   for _, scenario in ipairs(scenarios) do
-    for _, server in ipairs(scenario.what.bytes and {} or scenario.servers) do
+    for _, server in ipairs(has_rate(scenario) and scenario.servers or {}) do
       if server.name:find("^weft") then
         print_short_of(scenario, server, others)
       end

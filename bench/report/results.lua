@@ -141,12 +141,19 @@ local function size(bytes)
   return ("%d MiB"):format(bytes)
 end
 
+-- Whether it is something that happens so many times a second.
+function results.has_rate(scenario)
+  return scenario.what.rate ~= nil
+end
+
 -- What a scenario is, in words.
 function results.describe(scenario)
   local what = scenario.what
   if what.bytes then
     return ("%d connections that say nothing%s"):format(
       what.connections, what.echoed == 1 and ", after an echo of 4 KiB" or "")
+  elseif what.told then
+    return ("%d connections closed at once by the server"):format(what.connections)
   elseif what.openings then
     return ("connections that open and end, %s, %d at once"):format(
       what.tls ~= " " and "TLS " .. what.handshake or "without TLS", what.at_once)
