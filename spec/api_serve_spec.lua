@@ -4,6 +4,7 @@ local weft = require "weft"
 local case = require "support.case"
 local child_process = require "support.child"
 local frame = require "support.frame"
+local namespace = require "support.namespace"
 
 --- A path on which a Unix-domain socket can be made.
 local function socket_path()
@@ -126,6 +127,21 @@ describe("weft.serve", function()
       assert.is_nil(output:find("served", 1, true))
     end, 20))
   end
+
+  -- where no signal ends a process that has no handler for it
+  namespace.only(it, pending)("ends at a second signal as process 1 of a container too", case(function(t)
+    local seen = namespace.run(t, { first = true, status = 128 + 15 }, [[
+      local server = weft.listen { port = 0, websocket = function() weft.sleep(1000) end }
+      weft.spawn(weft.serve, server)
+      weft.connect(server:url())
+      os.execute "kill -TERM $PPID"
+      weft.sleep(0.1) -- two in one breath would count as one
+      report("process", require "weft.core".pid())
+      os.execute "kill -TERM $PPID"
+      weft.sleep(1000)
+    ]])
+    assert.equal(1, seen.process)
+  end, 20))
 
   it("with signals = false leaves them alone", case(function(t)
     local child, path = serving_child(t, [[

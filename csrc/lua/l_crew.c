@@ -418,8 +418,7 @@ crew_die(lua_State *L)
     int number = (int)second;
 
     crew_end(check_crew(L));
-    signal(number, SIG_DFL);
-    raise(number);
+    weft_signal_die(number);
     return 0;
 }
 

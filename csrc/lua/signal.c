@@ -14,6 +14,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "lua/signal.h"
 #include "lua/state.h"
@@ -44,6 +45,15 @@ weft_has_terminal(void)
     return has;
 }
 
+void
+weft_signal_die(int number)
+{
+    if (getpid() == 1)
+        _exit(128 + number);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 static void
 on_signal(int number)
 {
@@ -58,8 +68,7 @@ on_signal(int number)
         arrived = number == SIGHUP ? SIGTERM : number;
         weft_sock_wake((int)wake_fd);
     } else if (number != SIGHUP && now - first_at > WEFT_ONE_BREATH) {
-        signal(number, SIG_DFL);
-        raise(number); /* it kills when this handler returns */
+        weft_signal_die(number);
     }
     errno = error;
 }

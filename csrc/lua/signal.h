@@ -16,6 +16,10 @@ struct weft_instance;
  * says that the one it had is gone, or else it is somebody's order. */
 bool weft_has_terminal(void);
 
+/* Ends the process by this signal: in its handler when that returns.  The first
+ * process of a container no signal ends of itself: it exits as if one had. */
+void weft_signal_die(int number);
+
 /* Puts the old handlers back if it is this instance that took the signals;
  * for an instance that is being closed, before its loop is deinited. */
 void weft_signal_end(struct weft_instance *I);

@@ -110,20 +110,23 @@ end
 
 --- Runs the script and gives what it has reported, by name; numbers as such.
 ---@param t Case
----@param options { setup?: string, hosts?: string } shell lines; lines of hosts
+---@param options { setup?: string, hosts?: string, first?: boolean, status?: integer }
+---  shell lines; lines of hosts; whether it is process 1, as in a container; how
+---  it is to end (0)
 ---@param script string
 ---@return table
 function namespace.run(t, options, script)
   assert(namespace.available())
   local path, files = folder(options, script)
   -- a sanitizer is for the interpreter, not for the tools
-  local command = ("export KEPT_PRELOAD=\"$LD_PRELOAD\"; unset LD_PRELOAD; %s -- sh %s/enter.sh; exit $?"):format(enter, path)
+  local command = ("export KEPT_PRELOAD=\"$LD_PRELOAD\"; unset LD_PRELOAD; %s%s -- sh %s/enter.sh; exit $?"):format(
+    enter, options.first and " --pid --fork --kill-child" or "", path)
   local output, status = child_process.start_after(t.weft, command, ""):wait()
   for name in pairs(files) do
     os.remove(path .. "/" .. name)
   end
   lfs.rmdir(path)
-  assert(status == 0, ("the script ended with status %d:\n%s"):format(status, output))
+  assert(status == (options.status or 0), ("the script ended with status %d:\n%s"):format(status, output))
   local seen = {}
   for name, value in output:gmatch("([%w_]+) ([^\n]*)\n") do
     seen[name] = tonumber(value) or value
