@@ -29,7 +29,7 @@
 
 #include "base/list.h"
 #include "load/client.h"
-#include "load/histogram.h"
+#include "base/histogram.h"
 #include "loop/poller.h"
 #include "meter.h"
 #include "net/sock.h"

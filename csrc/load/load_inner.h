@@ -10,7 +10,7 @@
 #ifndef WEFT_LOAD_LOAD_INNER_H
 #define WEFT_LOAD_LOAD_INNER_H
 
-#include "load/histogram.h"
+#include "base/histogram.h"
 #include "load/load.h"
 #include "loop/poller.h"
 #include "proto/deflate.h"

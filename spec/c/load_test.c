@@ -4,27 +4,6 @@
  */
 #include "load_kit.h"
 
-#include "load/histogram.h"
-
-static void
-histogram_counts(void)
-{
-    static struct weft_histogram h;
-    uint64_t p;
-
-    CHECK(weft_histogram_percentile(&h, 0.5) == 0);
-    for (uint64_t ns = 1; ns <= 100000; ns++)
-        weft_histogram_add(&h, ns * 10);
-    CHECK(h.total == 100000 && h.max == 1000000);
-    p = weft_histogram_percentile(&h, 0.5);
-    CHECK(p > 500000 - 500000 / 32 && p < 500000 + 500000 / 32);
-    p = weft_histogram_percentile(&h, 0.999);
-    CHECK(p > 999000 - 999000 / 32 && p <= 1000000);
-    weft_histogram_add(&h, UINT64_MAX);
-    CHECK(h.max == UINT64_MAX);
-    CHECK(weft_histogram_percentile(&h, 1) > UINT64_MAX / 2);
-}
-
 static struct weft_load *
 new_load(const struct weft_load_plan *plan)
 {
@@ -214,7 +193,6 @@ main(void)
 {
     struct server v = server_start(ECHO, false);
 
-    histogram_counts();
     counts_messages(&v);
     goes_by_time(&v);
     ends_in_any_phase(&v);

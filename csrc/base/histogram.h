@@ -1,9 +1,9 @@
 /*
- * Latencies in nanoseconds, counted in buckets whose width is a 32nd of their
+ * Durations in nanoseconds, counted in buckets whose width is a 32nd of their
  * value.  All zero is a valid empty histogram.
  */
-#ifndef WEFT_LOAD_HISTOGRAM_H
-#define WEFT_LOAD_HISTOGRAM_H
+#ifndef WEFT_BASE_HISTOGRAM_H
+#define WEFT_BASE_HISTOGRAM_H
 
 #include <stdint.h>
 
@@ -15,7 +15,7 @@ enum {
 
 struct weft_histogram {
     uint64_t counts[WEFT_HISTOGRAM_BUCKETS];
-    uint64_t total, max; /* how many; the longest */
+    uint64_t total, sum, max; /* how many; of all; the longest */
 };
 
 static inline void
@@ -30,12 +30,16 @@ weft_histogram_add(struct weft_histogram *h, uint64_t ns)
     }
     h->counts[bucket]++;
     h->total++;
+    h->sum += ns;
     if (ns > h->max)
         h->max = ns;
 }
 
-/* The latency that this share (0 to 1) of all stays within; 0 of none. */
+/* The duration that this share (0 to 1) of all stays within; 0 of none. */
 uint64_t weft_histogram_percentile(const struct weft_histogram *h,
                                    double share);
+
+/* How many took at most so long, each bucket counted as its middle. */
+uint64_t weft_histogram_within(const struct weft_histogram *h, uint64_t ns);
 
 #endif

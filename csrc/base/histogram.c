@@ -1,7 +1,7 @@
 /*
- * Reading a histogram of latencies.  It must not know what was timed.
+ * Reading a histogram of durations.  It must not know what was timed.
  */
-#include "load/histogram.h"
+#include "base/histogram.h"
 
 /* The middle of what the bucket counts. */
 static uint64_t
@@ -27,4 +27,14 @@ weft_histogram_percentile(const struct weft_histogram *h, double share)
             return middle(i) < h->max ? middle(i) : h->max;
     }
     return 0;
+}
+
+uint64_t
+weft_histogram_within(const struct weft_histogram *h, uint64_t ns)
+{
+    uint64_t seen = 0;
+
+    for (unsigned i = 0; i < WEFT_HISTOGRAM_BUCKETS && middle(i) <= ns; i++)
+        seen += h->counts[i];
+    return seen;
 }
