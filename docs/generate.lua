@@ -6,14 +6,14 @@ local files = {
   "lua/weft/init.lua", "lua/weft/server.lua", "lua/weft/http.lua",
   "lua/weft/request.lua", "lua/weft/response.lua",
   "lua/weft/protocol.lua", "lua/weft/types/weft.lua",
-  "lua/weft/types/protocol.lua",
+  "lua/weft/types/stats.lua", "lua/weft/types/protocol.lua",
 }
 
 -- In the order of the page: a class or alias, and what its methods are
 -- called on.
 local chapters = {
   { "weft", "weft" },
-  { "weft.Server", "server" },
+  { "weft.Server", "server" }, { "weft.Stats" }, { "weft.Times" }, { "weft.Refused" },
   { "weft.ListenOptions" }, { "weft.Rate" }, { "weft.LogEvent" }, { "weft.ServeOptions" }, { "weft.OnWorker" },
   { "weft.ServerTls" },
   { "weft.Identity" },

@@ -14,55 +14,10 @@
 #include "net/sock.h"
 
 const char *
-weft_cause_name(enum weft_cause cause)
-{
-    static const char *const names[] = {
-        [WEFT_CAUSE_NONE] = "",
-        [WEFT_CAUSE_PEER] = "peer",
-        [WEFT_CAUSE_LOCAL] = "local",
-        [WEFT_CAUSE_HANDLER] = "handler",
-        [WEFT_CAUSE_ERROR] = "error",
-        [WEFT_CAUSE_PROTOCOL] = "protocol",
-        [WEFT_CAUSE_TOO_BIG] = "too_big",
-        [WEFT_CAUSE_PING_TIMEOUT] = "ping_timeout",
-        [WEFT_CAUSE_IDLE] = "idle",
-        [WEFT_CAUSE_TIMEOUT] = "timeout",
-        [WEFT_CAUSE_SLOW] = "slow",
-        [WEFT_CAUSE_RESET] = "reset",
-        [WEFT_CAUSE_EOF] = "eof",
-        [WEFT_CAUSE_TLS] = "tls",
-        [WEFT_CAUSE_SHUTDOWN] = "shutdown",
-        [WEFT_CAUSE_CANCELLED] = "cancelled",
-        [WEFT_CAUSE_COLLECTED] = "collected",
-    };
-
-    return names[cause];
-}
-
-const char *
 weft_link_message(const struct weft_link *k)
 {
-    static const char *const texts[] = {
-        [WEFT_CAUSE_NONE] = NULL,
-        [WEFT_CAUSE_PEER] = "the peer closed the connection",
-        [WEFT_CAUSE_LOCAL] = "this side closed the connection",
-        [WEFT_CAUSE_HANDLER] = "the handler returned",
-        [WEFT_CAUSE_ERROR] = "the handler raised an error",
-        [WEFT_CAUSE_PROTOCOL] = "the peer broke the protocol",
-        [WEFT_CAUSE_TOO_BIG] = "the peer sent too much",
-        [WEFT_CAUSE_PING_TIMEOUT] = "the peer did not answer a ping in time",
-        [WEFT_CAUSE_IDLE] = "no message went either way for idle_timeout",
-        [WEFT_CAUSE_TIMEOUT] = "timed out",
-        [WEFT_CAUSE_SLOW] = "the peer does not take what it is sent",
-        [WEFT_CAUSE_RESET] = "the connection broke",
-        [WEFT_CAUSE_EOF] = "the peer went without a close frame",
-        [WEFT_CAUSE_TLS] = "TLS failed",
-        [WEFT_CAUSE_SHUTDOWN] = "the server is closing",
-        [WEFT_CAUSE_CANCELLED] = "the handler was cancelled",
-        [WEFT_CAUSE_COLLECTED] = "nothing referred to the connection",
-    };
-
-    return k->close_message != NULL ? k->close_message : texts[k->cause];
+    return k->close_message != NULL ? k->close_message
+                                    : weft_cause_text(k->cause);
 }
 
 struct weft_config *
@@ -94,6 +49,7 @@ weft_link_init(struct weft_link *k, struct weft_loop *loop,
     k->close_code = 1006;
     k->latency = -1;
     k->opening_limit = config->handshake_timeout;
+    k->counters = &loop->unlisted;
     k->flow = (struct weft_flow *)&weft_flow_none;
 }
 
@@ -195,6 +151,23 @@ disconnect(struct weft_link *k)
         weft_listener_forget(k->listener, k);
 }
 
+/* The code of the close frame that came first, either way; event streams have
+ * none. */
+static void
+count_close(struct weft_link *k)
+{
+    const struct weft_session *s = &k->flow->session;
+
+    if (!weft_link_is_upgraded(k))
+        return;
+    k->counters->closed[k->cause]++;
+    if (k->role != WEFT_EVENTS)
+        weft_counters_add_code(k->counters, k->cause == WEFT_CAUSE_PEER
+                                                ? k->close_code
+                                            : s->close_sent ? s->sent_code
+                                                            : 1006);
+}
+
 void
 weft_link_finish(struct weft_link *k, enum weft_cause cause,
                  const char *message)
@@ -208,6 +181,7 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
     if ((weft_session_closed(&k->flow->session) || cause == WEFT_CAUSE_TLS)
         && weft_link_is_sealed(k) && !k->write_dead)
         weft_sealed_end(k); /* close_notify, or the alert */
+    count_close(k);
     disconnect(k);
     k->state = WEFT_LINK_CLOSED;
     k->reading_over = true;
@@ -262,8 +236,8 @@ weft_link_fail(struct weft_link *k, enum weft_status fault)
     k->reading_over = true;
     k->loop->now = weft_now();
     weft_link_blame(k, fault_cause(fault), weft_status_text(fault));
-    if (k->listener != NULL && weft_status_close_code(fault) == 1008) {
-        k->listener->too_fast++;
+    if (weft_status_close_code(fault) == 1008) {
+        k->counters->too_fast++;
         weft_link_tell_rate(k, fault);
     }
     weft_session_fail(&k->flow->session, fault);

@@ -25,6 +25,8 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "loop/cause.h"
+#include "loop/counters.h"
 #include "loop/kept.h"
 #include "loop/loop.h"
 #include "net/addr.h"
@@ -67,27 +69,6 @@ enum weft_link_state {
     WEFT_LINK_OPEN,      /* the data phase, the closing handshake included */
     WEFT_LINK_LINGER,    /* wrote the last byte; discards until the peer goes */
     WEFT_LINK_CLOSED,
-};
-
-/* Why a connection ended; weft_cause_name() gives the public word. */
-enum weft_cause {
-    WEFT_CAUSE_NONE,
-    WEFT_CAUSE_PEER,
-    WEFT_CAUSE_LOCAL,
-    WEFT_CAUSE_HANDLER,
-    WEFT_CAUSE_ERROR,
-    WEFT_CAUSE_PROTOCOL,
-    WEFT_CAUSE_TOO_BIG,
-    WEFT_CAUSE_PING_TIMEOUT,
-    WEFT_CAUSE_IDLE,
-    WEFT_CAUSE_TIMEOUT,
-    WEFT_CAUSE_SLOW,
-    WEFT_CAUSE_RESET,
-    WEFT_CAUSE_EOF,
-    WEFT_CAUSE_TLS,
-    WEFT_CAUSE_SHUTDOWN,
-    WEFT_CAUSE_CANCELLED,
-    WEFT_CAUSE_COLLECTED,
 };
 
 /* A ping that somebody waits for; the caller owns it, the link lists it. */
@@ -204,7 +185,10 @@ struct weft_link {
     struct weft_watch watch;
     uint32_t ping_count;
     uint32_t warm;           /* place in loop->warm, counted from 1; 0: none */
+    int32_t latency;         /* the keepalive's last round trip in microseconds,
+                                or below zero */
     struct weft_listener *listener;
+    struct weft_counters *counters; /* its listener's, or loop->unlisted */
     struct weft_kept *kept;  /* what is known; see weft_link_kept() */
     struct weft_pipe *pipe;  /* NULL: a plain socket's */
     struct weft_tls *tls;    /* NULL: without TLS, or no longer connected */
@@ -222,20 +206,19 @@ struct weft_link {
     bool drain;       /* somebody waits for the backlog to shrink */
     bool reading_over; /* nothing more will be received */
     bool write_dead;  /* the socket takes nothing any more */
-    bool was_reset;   /* as a send was told, so that no read will be */
-    bool head_only;   /* a response to HEAD */
-    bool clean;       /* close frames went both ways */
-    bool again;       /* a server's client: it has been answered before */
-    bool met;         /* a server's client: it speaks TLS, it seems */
-    bool proxied;     /* it goes, or went, through a proxy */
-    bool inbox_ended; /* the other end of a pair sends no more; or the peer of
-                         one that lingers, which still gets what is queued */
-    bool ending_sent; /* all output behind which it ends is sent */
+    bool was_reset : 1;   /* as a send was told, so that no read will be */
+    bool head_only : 1;   /* a response to HEAD */
+    bool clean : 1;       /* close frames went both ways */
+    bool again : 1;       /* a server's client: it has been answered before */
+    bool met : 1;         /* a server's client: it speaks TLS, it seems */
+    bool proxied : 1;     /* it goes, or went, through a proxy */
+    bool inbox_ended : 1; /* the other end of a pair sends no more; or the peer
+                             of one that lingers, which still gets what is
+                             queued */
+    bool ending_sent : 1; /* all output behind which it ends is sent */
     struct weft_deflate_agreed agreed; /* compression; all zero: none */
     uint16_t close_code;   /* the peer's close frame, or 1006; an event
                               stream's is 1005 after an orderly end */
-    int32_t latency;       /* the keepalive's last round trip in microseconds,
-                              or below zero */
     char *close_message;    /* heap, or NULL */
     const char *error;       /* the opener's word: "refused", "dns", ... */
 
@@ -253,8 +236,6 @@ struct weft_link {
     };
     int64_t life;         /* a byte came, or output made progress */
 };
-
-const char *weft_cause_name(enum weft_cause cause);
 
 struct weft_config *weft_config_retain(struct weft_config *c);
 void weft_config_release(struct weft_config *c); /* frees the last; NULL ok */
@@ -448,6 +429,14 @@ weft_link_catch_up(struct weft_link *k)
         weft_link_catch_up_any(k);
 }
 
+/* Bytes of messages that have come and that nobody has taken. */
+static inline size_t
+weft_link_unread(const struct weft_link *k)
+{
+    return weft_buf_len(&k->flow->ahead) + k->flow->input.len
+           + weft_session_held(&k->flow->session);
+}
+
 /* Bytes the kernel has not taken. */
 static inline size_t
 weft_link_backlog(struct weft_link *k)
@@ -505,6 +494,15 @@ weft_link_kept(const struct weft_link *k, enum weft_kept_kind kind)
 uint64_t weft_link_told_number(const struct weft_link *k);
 struct weft_span weft_link_told_address(const struct weft_link *k,
                                         char room[WEFT_ADDR_TEXT]);
+
+/* Whether it is a WebSocket or an event stream, and has not ended. */
+static inline bool
+weft_link_is_upgraded(const struct weft_link *k)
+{
+    return k->state == WEFT_LINK_OPEN
+           || (k->state == WEFT_LINK_LINGER
+               && weft_link_kept(k, WEFT_KEPT_REQUEST).data != NULL);
+}
 
 /* Who is at the other end; its length is 0 when nobody knows. */
 void weft_link_peer(const struct weft_link *k, struct weft_addr *peer);

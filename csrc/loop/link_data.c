@@ -42,6 +42,12 @@ note_close(struct weft_link *k, const struct weft_event *ev)
     weft_link_retime(k);
 }
 
+static void
+count_round_trip(struct weft_link *k, int64_t ns)
+{
+    weft_histogram_add(&k->counters->round_trips, (uint64_t)ns);
+}
+
 /* A pong answers its ping and all before it (5.5.3). */
 static void
 note_pong(struct weft_link *k, const struct weft_event *ev)
@@ -52,6 +58,7 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
     if (k->pinged != 0) {
         int64_t us = (k->loop->now - k->pinged) / 1000;
 
+        count_round_trip(k, k->loop->now - k->pinged);
         k->latency = us < INT32_MAX ? (int32_t)us : INT32_MAX;
         k->pinged = 0;
         weft_link_retime(k); /* the next ping is nearer than the timeout was */
@@ -65,8 +72,10 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
         return;
     for (struct weft_node *m = k->flow->pings.next;; m = m->next) {
         p = WEFT_CONTAINER(m, struct weft_ping, node);
-        if (p->round_trip < 0)
+        if (p->round_trip < 0) {
             p->round_trip = k->loop->now - p->sent;
+            count_round_trip(k, p->round_trip);
+        }
         if (m == n)
             break;
     }
@@ -100,9 +109,10 @@ read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
             if (ev->type == WEFT_EVENT_CHUNK && ev->last)
                 weft_session_stream(&f->session, false);
             k->last_message = k->loop->now;
-            if (!f->session.close_sent)
-                return rc;
-            break; /* 1.4: after our close, what comes in is dropped */
+            if (f->session.close_sent)
+                break; /* 1.4: after our close, what comes in is dropped */
+            k->counters->messages_in += ev->last;
+            return rc;
         case WEFT_EVENT_PING:
             break;
         case WEFT_EVENT_PONG:
@@ -366,6 +376,7 @@ sent(struct weft_link *k, enum weft_status rc)
     if (rc != WEFT_OK)
         return rc;
     k->last_message = k->loop->now;
+    k->counters->messages_out++;
     weft_link_mark_dirty(k);
     return rc;
 }
@@ -462,6 +473,7 @@ weft_link_ping(struct weft_link *k, struct weft_ping *p)
     p->sent = k->loop->now = weft_now();
     p->round_trip = -1;
     weft_list_add(&k->flow->pings, &p->node);
+    k->counters->pings++;
     weft_link_mark_dirty(k);
     return WEFT_OK;
 }

@@ -153,8 +153,8 @@ void weft_loop_free_post(struct weft_loop *loop);
 
 /* link_io.c */
 /* Sends whole frames of a server's now, if nothing is in front of them, and
- * queues what does not leave. */
-void weft_link_send_now(struct weft_link *k, struct weft_chunk *c);
+ * queues what does not leave.  False: neither was possible. */
+bool weft_link_send_now(struct weft_link *k, struct weft_chunk *c);
 void weft_link_ready(struct weft_link *k, uint8_t what);
 long weft_link_receive(struct weft_link *k, void *to, size_t len);
 /* Sets what the poller reports, for a socket and for an end of a pair. */

@@ -52,6 +52,7 @@ weft_link_receive(struct weft_link *k, void *to, size_t len)
     else
         n = weft_sock_recv(k->watch.fd, to, len);
     if (n > 0) {
+        k->counters->bytes_in += (uint64_t)n;
         k->asked = false;
         k->life = k->loop->now;
     }
@@ -312,6 +313,7 @@ send_some(struct weft_link *k)
         return false;
     }
     weft_outq_consume(out, (size_t)n);
+    k->counters->bytes_out += (uint64_t)n;
     if (!sealed) { /* else ciphertext has been counted where it was sent */
         k->life = k->loop->now;
         k->flow->stalled = 0;
@@ -360,7 +362,7 @@ output_done(struct weft_link *k)
     }
 }
 
-void
+bool
 weft_link_send_now(struct weft_link *k, struct weft_chunk *c)
 {
     struct weft_span all = { (const char *)c->bytes, c->len };
@@ -368,26 +370,30 @@ weft_link_send_now(struct weft_link *k, struct weft_chunk *c)
 
     if (weft_link_queued(k) == 0 && k->watch.fd >= 0 && k->tls == NULL)
         n = weft_sock_sendv(k->watch.fd, &all, 1);
+    if (n > 0)
+        k->counters->bytes_out += (uint64_t)n;
     if (n == (long)c->len) {
+        k->counters->messages_out++;
         k->last_message = k->life = k->loop->now;
-        return;
+        return true;
     }
     if (!weft_link_wake(k)) {
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
-        return;
+        return false;
     }
     if (n < 0 && n != -EAGAIN) {
         output_broken(k, n);
-        return;
+        return false;
     }
     if (weft_link_send_chunk(k, c) != WEFT_OK) {
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
-        return;
+        return false;
     }
     if (n > 0) {
         weft_outq_consume(&k->flow->session.out, (size_t)n);
         k->life = k->loop->now;
     }
+    return true;
 }
 
 /* Sends all that is queued; false: the socket does not take it. */

@@ -40,8 +40,7 @@ weft_link_accept(struct weft_link *k, struct weft_span protocol,
         weft_link_out_of_memory(k);
         return rc;
     }
-    if (k->listener != NULL)
-        k->listener->upgraded++;
+    k->counters->upgraded++;
     weft_link_mark_dirty(k);
     return WEFT_OK;
 }
@@ -67,8 +66,7 @@ refuse(struct weft_link *k)
         weft_link_out_of_memory(k);
         return;
     }
-    if (k->listener != NULL)
-        k->listener->refused++;
+    k->counters->refused[weft_refused_by(why->status)]++;
     weft_link_tell_refused(k);
     weft_link_blame(k, WEFT_CAUSE_PROTOCOL, why->why);
     k->error = k->cause == WEFT_CAUSE_TIMEOUT ? "timeout" : "handshake";
@@ -89,9 +87,11 @@ request_read(struct weft_link *k)
 {
     const struct weft_opening *o = k->flow->opening;
 
-    if (o->kind == WEFT_REQUEST_HTTP) /* without one it has been read */
+    if (o->kind == WEFT_REQUEST_HTTP) { /* without one it has been read */
+        k->counters->requests++;
         k->flow->answer.body_read = weft_opening_begin_body(
             k->flow->opening, k->config->max_body) == WEFT_OK;
+    }
     k->flow->answer.asked = k->loop->now;
     k->state = WEFT_LINK_ASKED;
     weft_link_mark(k);

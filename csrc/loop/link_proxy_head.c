@@ -56,8 +56,7 @@ go_on(struct weft_link *k)
 static void
 refuse(struct weft_link *k, const char *why)
 {
-    if (k->listener != NULL)
-        k->listener->refused++;
+    k->counters->refused[WEFT_REFUSED_PROXY]++;
     weft_link_fail_opening(k, "handshake", WEFT_CAUSE_PROTOCOL, "%s", why);
 }
 

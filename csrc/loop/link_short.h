@@ -23,6 +23,7 @@ weft_link_next_short(struct weft_link *k)
     if (rc != WEFT_EVENT)
         return rc;
     k->last_message = k->loop->now;
+    k->counters->messages_in++;
     k->owes = false;
     k->lent = true;
     return rc;
@@ -83,6 +84,7 @@ weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
         || !weft_session_send_short(&k->flow->session, opcode, data, len))
         return false;
     k->last_message = k->loop->now;
+    k->counters->messages_out++;
     weft_list_add(&k->loop->dirty, &k->flow->dirty);
     return true;
 }
@@ -97,6 +99,7 @@ weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
     if (!weft_session_copy_frame(&k->flow->session, frame))
         return weft_link_send_chunk_any(k, frame);
     k->last_message = k->loop->now;
+    k->counters->messages_out++;
     weft_list_add(&k->loop->dirty, &k->flow->dirty);
     return WEFT_OK;
 }

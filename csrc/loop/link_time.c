@@ -120,6 +120,7 @@ send_keepalive(struct weft_link *k)
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
         return;
     }
+    k->counters->pings++;
     k->pinged = k->loop->now;
     weft_link_mark_dirty(k);
 }
@@ -184,6 +185,8 @@ opening_expired(struct weft_link *k)
         weft_link_refuse(k, 408, "the request did not come in time");
         return;
     }
+    if (!weft_link_is_idle(k))
+        k->counters->refused[WEFT_REFUSED_TIMEOUT]++;
     if (k->flow->tunnel != NULL) { /* it is the proxy that keeps silent */
         weft_link_fail_reaching(k, "timeout", WEFT_CAUSE_TIMEOUT,
                                 "timed out");

@@ -156,6 +156,14 @@ weft_listener_stop(struct weft_listener *s)
     weft_sock_close(&s->watch.fd);
 }
 
+/* Its counters may be gone before the link is. */
+static void
+let_go(struct weft_listener *s, struct weft_link *k)
+{
+    k->listener = NULL;
+    k->counters = &s->loop->unlisted;
+}
+
 void
 weft_listener_deinit(struct weft_listener *s)
 {
@@ -165,7 +173,7 @@ weft_listener_deinit(struct weft_listener *s)
         return;
     weft_listener_stop(s);
     for (n = s->links.next; n != &s->links; n = n->next)
-        WEFT_CONTAINER(n, struct weft_link, node)->listener = NULL;
+        let_go(s, WEFT_CONTAINER(n, struct weft_link, node));
     weft_list_move(&s->loop->links, &s->links);
     weft_callers_deinit(&s->callers);
     weft_config_release(s->config);
@@ -307,7 +315,7 @@ admit(struct weft_listener *s, struct weft_link *k, int fd,
     struct weft_call call;
     enum weft_status rc = count_call(s, k, from, &call);
 
-    s->turned_away += call.admission != WEFT_ADMITTED;
+    s->counters.turned_away += call.admission != WEFT_ADMITTED;
     if (call.admission == WEFT_DROPPED)
         tell_limit(s, WEFT_LIMIT_ADDRESS,
                    "connections are dropped: too many are being told already");
@@ -316,6 +324,7 @@ admit(struct weft_listener *s, struct weft_link *k, int fd,
         return rc != WEFT_OK ? rc : WEFT_E_SYSTEM;
     }
     k->listener = s;
+    k->counters = &s->counters;
     weft_list_add(&s->links, &k->node);
     s->total++;
     weft_link_number(k);
@@ -352,9 +361,9 @@ weft_listener_accept(struct weft_listener *s, struct weft_link *k)
         pause_accepting(s, -fd);
         return WEFT_MORE;
     }
-    s->accepted++;
+    s->counters.accepted++;
     if (!is_welcome(s, &from)) {
-        s->refused++;
+        s->counters.refused[WEFT_REFUSED_PROXY]++;
         tell_unwelcome(s, &from);
         weft_sock_close(&fd);
         return WEFT_E_SYSTEM;
@@ -368,7 +377,7 @@ weft_listener_forget(struct weft_listener *s, struct weft_link *k)
     struct weft_call call;
 
     weft_node_unlink(&k->node);
-    k->listener = NULL;
+    let_go(s, k);
     s->total--;
     if (find_call(k, &call))
         weft_callers_leave(&s->callers, &call);

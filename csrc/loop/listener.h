@@ -24,9 +24,7 @@ struct weft_listener {
     bool full;                  /* they are, and it does not accept */
     struct weft_callers callers; /* counted while they have a limit */
     char *path;                 /* of a Unix-domain socket, to be removed */
-    uint64_t accepted, upgraded, refused;
-    uint64_t turned_away;       /* dropped ones too */
-    uint64_t too_fast;          /* closed for the rate of what they sent */
+    struct weft_counters counters;
     struct weft_journal *journal; /* the caller's; NULL: nobody asks */
     bool proxy_heads;           /* each connection begins with one */
     const struct weft_range *trusted; /* the caller's: who may send one */

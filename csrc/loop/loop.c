@@ -218,7 +218,7 @@ weft_loop_wait(struct weft_loop *loop, int64_t timeout)
     if (most >= 0 && (timeout < 0 || timeout > most))
         timeout = most;
     n = weft_poller_wait(loop->poller, timeout, loop->ready, WEFT_READY_MAX);
-    loop->now = weft_now();
+    loop->woke = loop->now = weft_now();
     loop->named = false;
     share_arena(loop, n);
     read_ready(loop, n);
@@ -290,6 +290,15 @@ weft_loop_flush(struct weft_loop *loop)
     weft_loop_post(loop);
     while ((n = weft_list_take(&loop->dirty)) != NULL)
         weft_link_flush(WEFT_CONTAINER(n, struct weft_flow, dirty)->link);
+    if (loop->timed)
+        weft_histogram_add(&loop->turns, (uint64_t)(weft_now() - loop->woke));
+}
+
+const struct weft_histogram *
+weft_loop_turns(struct weft_loop *loop)
+{
+    loop->timed = true;
+    return &loop->turns;
 }
 
 enum weft_status

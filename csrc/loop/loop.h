@@ -20,8 +20,10 @@
 
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/status.h"
+#include "loop/counters.h"
 #include "loop/poller.h"
 #include "loop/timers.h"
 #include "proto/deflate.h"
@@ -77,6 +79,7 @@ struct weft_post {
     size_t members;           /* who will get it; the others are: */
     struct weft_node apart;   /* struct weft_membership */
     struct weft_chunk *chunk; /* of frames; kept between uses */
+    uint32_t messages;        /* how many of them */
 };
 
 struct weft_loop {
@@ -85,6 +88,9 @@ struct weft_loop {
     struct weft_random random;
     struct weft_digest digest;
     int64_t now; /* of this turn */
+    int64_t woke;            /* when it began */
+    struct weft_histogram turns;
+    struct weft_counters unlisted; /* of links that no listener has */
     int64_t dated;           /* seconds since 1970, of: */
     char date[WEFT_DATE_TEXT];
     struct weft_node links;  /* every link that has a socket */
@@ -111,6 +117,7 @@ struct weft_loop {
     uint32_t first, reads;   /* where to begin among the ready; who has read */
     bool enough, goes_on;    /* was read in this turn of a large message, which
                                 is not whole yet */
+    bool timed;              /* turns are: somebody has asked how long they take */
     struct weft_post post;
     struct weft_deflate_pool deflate; /* zlib streams between uses */
     struct weft_buf large[WEFT_LARGE_BUFFERS]; /* of large messages that came
@@ -140,6 +147,12 @@ enum weft_status weft_loop_renew(struct weft_loop *loop);
  * the wait.
  */
 bool weft_loop_wait(struct weft_loop *loop, int64_t timeout);
+
+/*
+ * How long turns take, from the kernel's word of who is ready to the end of
+ * weft_loop_flush(): counted from the first time that this is called.
+ */
+const struct weft_histogram *weft_loop_turns(struct weft_loop *loop);
 
 /* Nanoseconds that weft_loop_wait() would wait at most; -1: no limit. */
 int64_t weft_loop_timeout(const struct weft_loop *loop);

@@ -35,11 +35,25 @@ takes_all(const struct weft_link *k)
 }
 
 /* Queues it; who has no memory for it cannot go on. */
-static void
+static bool
 queue(struct weft_link *k, struct weft_chunk *c)
 {
-    if (weft_link_send_chunk(k, c) != WEFT_OK)
-        weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+    if (weft_link_send_chunk(k, c) == WEFT_OK)
+        return true;
+    weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+    return false;
+}
+
+/* Whether the link has taken it. */
+typedef bool give_fn(struct weft_link *k, struct weft_chunk *c);
+
+/* Gives it what was gathered, which it counts as one message.  It may end on the
+ * way, and its membership with it. */
+static void
+hand_over(struct weft_link *k, const struct weft_post *post, give_fn *give)
+{
+    if (give(k, post->chunk))
+        k->counters->messages_out += post->messages - 1;
 }
 
 static void
@@ -57,8 +71,7 @@ end(struct weft_post *post)
 /* Gives everybody what was gathered.  A link may end on the way, and is no
  * member any more then. */
 static void
-deliver(struct weft_post *post, void give(struct weft_link *,
-                                          struct weft_chunk *))
+deliver(struct weft_post *post, give_fn *give)
 {
     struct weft_room *r = post->room;
     struct weft_node *n, *next;
@@ -71,8 +84,8 @@ deliver(struct weft_post *post, void give(struct weft_link *,
         next = n->next;
         if (weft_node_linked(&m->apart))
             weft_node_unlink(&m->apart);
-        else if (post->chunk->len > 0)
-            give(m->link, post->chunk);
+        else if (post->messages > 0)
+            hand_over(m->link, post, give);
     }
     end(post);
 }
@@ -87,6 +100,7 @@ begin(struct weft_post *post, struct weft_room *r)
     if (post->chunk == NULL)
         return false;
     post->chunk->len = 0;
+    post->messages = 0;
     post->room = r;
     post->members = 0;
     weft_list_init(&post->apart);
@@ -121,6 +135,7 @@ weft_post_add(struct weft_room *r, const struct weft_letter *letter)
 
     c->len += weft_session_write_frame(c->bytes + c->len, letter->opcode,
                                        letter->data, letter->len);
+    post->messages++;
     return post->members;
 }
 
@@ -133,8 +148,8 @@ weft_post_set_apart(struct weft_membership *m)
         return;
     weft_list_add(&post->apart, &m->apart);
     post->members--;
-    if (post->chunk->len > 0)
-        queue(m->link, post->chunk);
+    if (post->messages > 0)
+        hand_over(m->link, post, queue);
 }
 
 void

@@ -73,14 +73,6 @@ server_address(lua_State *L)
     return 2;
 }
 
-static bool
-is_upgraded(const struct weft_link *k)
-{
-    return k->state == WEFT_LINK_OPEN
-           || (k->state == WEFT_LINK_LINGER
-               && weft_link_kept(k, WEFT_KEPT_REQUEST).data != NULL);
-}
-
 /* listener:count() */
 static int
 server_count(lua_State *L)
@@ -92,7 +84,8 @@ server_count(lua_State *L)
     if (s->instance != NULL && s->listener.loop != NULL)
         for (n = s->listener.links.next; n != &s->listener.links;
              n = n->next)
-            count += is_upgraded(WEFT_CONTAINER(n, struct weft_link, node));
+            count += weft_link_is_upgraded(
+                WEFT_CONTAINER(n, struct weft_link, node));
     lua_pushinteger(L, count);
     return 1;
 }
@@ -138,7 +131,7 @@ push_connections(lua_State *L, bool all)
     for (n = s->listener.links.next; n != &s->listener.links; n = n->next) {
         struct weft_link *k = WEFT_CONTAINER(n, struct weft_link, node);
 
-        if (all || is_upgraded(k))
+        if (all || weft_link_is_upgraded(k))
             append(L, s->instance, k);
     }
     for (n = s->late.next; all && n != &s->late; n = n->next)
@@ -296,29 +289,6 @@ server_wait_empty(lua_State *L)
     return weft_wait_park(L, w, seconds);
 }
 
-static void
-set_count(lua_State *L, const char *name, uint64_t n)
-{
-    lua_pushinteger(L, (lua_Integer)n);
-    lua_setfield(L, -2, name);
-}
-
-/* listener:stats() */
-static int
-server_stats(lua_State *L)
-{
-    struct weft_server *s = check_server(L, "server:stats");
-
-    lua_createtable(L, 0, 6);
-    set_count(L, "accepted", s->listener.accepted);
-    set_count(L, "upgraded", s->listener.upgraded);
-    set_count(L, "refused", s->listener.refused);
-    set_count(L, "connections", s->listener.total);
-    set_count(L, "over_address", s->listener.turned_away);
-    set_count(L, "over_rate", s->listener.too_fast);
-    return 1;
-}
-
 static int
 server_gc(lua_State *L)
 {
@@ -352,11 +322,15 @@ weft_server_register(lua_State *L)
         { "set_tls", server_set_tls },
         { "is_open", server_is_open },
         { "wait_empty", server_wait_empty },
-        { "stats", server_stats },
+        { "stats", weft_server_stats },
+        { "spread", weft_server_spread },
         { NULL, NULL },
     };
-    static const luaL_Reg functions[] = { { "listen", weft_core_listen },
-                                          { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "listen", weft_core_listen },
+        { "count_refused", weft_core_count_refused },
+        { NULL, NULL },
+    };
 
     weft_new_type(L, WEFT_SERVER_TYPE, meta, methods);
     luaL_setfuncs(L, functions, 0);

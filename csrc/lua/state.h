@@ -450,6 +450,9 @@ int weft_ws_push_open_outcome(lua_State *L, struct weft_ws *ws);
 void weft_ws_register(lua_State *L);
 void weft_server_register(lua_State *L);
 int weft_core_listen(lua_State *L); /* l_listen.c */
+int weft_server_stats(lua_State *L); /* l_stats.c */
+int weft_server_spread(lua_State *L);
+int weft_core_count_refused(lua_State *L);
 void weft_request_register(lua_State *L);
 void weft_answer_register(lua_State *L);
 void weft_client_register(lua_State *L);

@@ -13,6 +13,7 @@ local opening = {}
 
 --- How a server answers requests, compiled from its options.
 ---@class weft.Plan
+---@field server weft.Server whose plan it is
 ---@field closing boolean the server accepts nothing any more
 ---@field draining boolean but lets in those who are there already
 ---@field run? function the handler of every WebSocket
@@ -30,6 +31,12 @@ local opening = {}
 -- By an option, or because there is nothing there.
 local function refuse(ws, status, sentence, option)
   core.respond(ws, status, "", sentence .. "\n", option)
+end
+
+-- A handshake, or a request for somebody else; counted by what it is refused for.
+local function refuse_for(ws, reason, status, sentence, option)
+  core.count_refused(ws, reason)
+  refuse(ws, status, sentence, option)
 end
 
 -- Without pages, and where a WebSocket is: what is there instead
@@ -101,13 +108,14 @@ local function consult(plan, ws, request)
   if lines then
     return lines, second
   end
+  core.count_refused(ws, "upgrade")
   response.send(ws, "upgrade", request.method, second, headers, message)
 end
 
 local function accept(plan, ws)
   if not plan.any_origin and not core.origin_allowed(ws, plan.origins) then
-    return refuse(ws, 403, "This origin may not connect: see the server's"
-                           .. " option 'origins'.", "origins")
+    return refuse_for(ws, "origin", 403, "This origin may not connect: see the server's"
+                                         .. " option 'origins'.", "origins")
   end
   local run, lines, protocol = plan.run, "", nil
   if plan.route or plan.upgrade or plan.trusted then
@@ -126,13 +134,13 @@ local function accept(plan, ws)
     end
   end
   if not run then
-    return refuse(ws, 404, "There is no WebSocket at this path.")
+    return refuse_for(ws, "route", 404, "There is no WebSocket at this path.")
   end
   if protocol == nil and plan.protocols then
     protocol = core.choose_protocol(ws, plan.protocols)
   end
   if plan.closing and not plan.draining then -- perhaps while upgrade was waiting
-    return refuse(ws, 503, "The server is closing.")
+    return refuse_for(ws, "closing", 503, "The server is closing.")
   end
   if core.accept(ws, protocol or nil, lines) then
     return run(ws)
@@ -146,8 +154,8 @@ end
 function opening.handler(plan)
   return function(ws)
     if plan.hosts and not core.host_allowed(ws, plan.hosts, plan.port) then
-      return refuse(ws, 421, "This server does not answer for this host: see"
-                             .. " its option 'hosts'.", "hosts") -- RFC 9110, 15.5.20
+      return refuse_for(ws, "host", 421, "This server does not answer for this host: see"
+                                         .. " its option 'hosts'.", "hosts") -- RFC 9110, 15.5.20
     elseif core.request_kind(ws) == "http" then
       return answer(plan, ws)
     end

@@ -106,15 +106,24 @@ function Server:connections()
   end
 end
 
---- Counters since it began to listen, by name: `accepted` connections, those
---- `upgraded` to WebSockets, and handshakes that were `refused`; `over_address`,
---- connections past max_connections_per_address; `over_rate`, WebSockets that were
---- closed for the rate of what they sent. And `connections` of any kind that there
---- are now.
----@return table<string, integer>
+--- What it has counted since it began to listen, and what there is now. Nothing
+--- is added up until this is called. With workers each answers for itself.
+---@return weft.Stats
 function Server:stats()
   check_self(self, "stats")
-  return self.listener:stats()
+  local stats = self.listener:stats()
+  stats.fallback_sessions = #sessions_of(self.plan)
+  return stats
+end
+
+--- For weft.metrics: how many round trips or turns took at most as long as each of
+--- the bounds, how many there were, and how long all of them took.
+---@private
+---@param what "round_trip"|"turn"
+---@param bounds number[] seconds
+---@return integer[] within, integer count, number sum
+function Server:spread(what, bounds)
+  return self.listener:spread(what, bounds)
 end
 
 --- Reads the files of the `tls` option again, as after a renewal. New
@@ -392,6 +401,7 @@ function server.open(loop, checked)
     grace = checked.grace,
     drain = checked.drain,
   }, Server)
+  plan.server = self
   self:say { event = "listening", url = self:url(), workers = checked.workers }
   core.tell_log(loop)
   return self

@@ -51,7 +51,7 @@ one_after_the_other(struct world *w)
         CHECK(x.s.cause == WEFT_CAUSE_NONE);
         quiet(w);
     }
-    CHECK(x.h.accepted == 1 && x.h.total == 1);
+    CHECK(x.h.counters.accepted == 1 && x.h.total == 1);
     site_close(&x);
 }
 

@@ -182,7 +182,9 @@ links_may_outlive_it(struct world *w)
     CHECK(one.state == WEFT_LINK_HANDSHAKE && !weft_listener_turns_away(&one));
     CHECK(weft_listener_accept(&h, &two) == WEFT_OK);
     CHECK(two.state == WEFT_LINK_LINGER && weft_listener_turns_away(&two));
-    CHECK(h.turned_away == 1 && h.refused == 1 && h.callers.count == 1);
+    CHECK(h.counters.turned_away == 1
+          && h.counters.refused[WEFT_REFUSED_ADDRESS] == 1
+          && h.callers.count == 1);
     weft_listener_deinit(&h);
     CHECK(one.listener == NULL && one.state == WEFT_LINK_HANDSHAKE);
     weft_link_deinit(&one);

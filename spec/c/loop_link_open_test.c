@@ -58,7 +58,7 @@ opens_and_echoes(struct world *w, const char *host)
     dial(&h, &c, host);
     CHECK(say(&c, "too early") == WEFT_E_CLOSED);
     accept_one(&h, &s);
-    CHECK(h.listener.total == 1 && h.listener.accepted == 1);
+    CHECK(h.listener.total == 1 && h.listener.counters.accepted == 1);
     CHECK(reaches(w, &s, WEFT_LINK_ASKED));
     CHECK(say(&s, "too early") == WEFT_E_CLOSED);
     CHECK(weft_link_accept(&s, SPAN(""), SPAN("X-A: b\r\n")) == WEFT_OK);
@@ -67,7 +67,7 @@ opens_and_echoes(struct world *w, const char *host)
     CHECK(waits(w, &c) && hears(&c, "welcome"));
     CHECK(say(&c, "hello") == WEFT_OK);
     CHECK(waits(w, &s) && hears(&s, "hello"));
-    CHECK(h.listener.upgraded == 1);
+    CHECK(h.listener.counters.upgraded == 1);
     CHECK(weft_link_kept(&c, WEFT_KEPT_REQUEST).len
           == weft_link_kept(&s, WEFT_KEPT_REQUEST).len);
     goodbye(&c, 1001, "");

@@ -56,7 +56,7 @@ scene(struct world *w, struct weft_link *s, const char *head, size_t len,
         if (send(fd, bytes + cut, all - cut, MSG_NOSIGNAL) >= 0)
             turn(w, 0);
     }
-    CHECK(h.accepted == 1 || s->state == WEFT_LINK_IDLE);
+    CHECK(h.counters.accepted == 1 || s->state == WEFT_LINK_IDLE);
     CHECK(h.total == (s->listener == &h));
     close(fd);
     weft_listener_deinit(&h);
@@ -150,7 +150,8 @@ turn_away_scene(struct world *w)
     }
     if (failing < 0 || allocations <= failing) {
         CHECK(links[0].state == WEFT_LINK_ASKED);
-        CHECK(links[1].state == WEFT_LINK_LINGER && h.turned_away == 1);
+        CHECK(links[1].state == WEFT_LINK_LINGER
+              && h.counters.turned_away == 1);
     }
     CHECK(h.callers.count <= 1 && h.total <= 2);
     for (int i = 0; i < 2; i++) {

@@ -209,6 +209,11 @@ function core.host_allowed(ws, hosts, port) end
 ---@param protocols string[]
 ---@return string|nil
 function core.choose_protocol(ws, protocols) end
+--- Counts a handshake or a request as refused, before it is answered; nothing once
+--- its connection has ended.
+---@param ws userdata
+---@param reason weft.Refused
+function core.count_refused(ws, reason) end
 --- Answers 101.  headers: lines each ended by CRLF, checked by the caller.
 --- True, or nil, "closed", code, reason when the peer has gone.
 function core.accept(ws, protocol, headers) end
@@ -468,7 +473,14 @@ function listener:set_tls(context) end
 --- Waits until at most `allow` of listener:all() are left: true, or
 --- nil, "timeout" / "cancelled".
 function listener:wait_empty(timeout, allow) end
---- A table of counters.
+--- What Server:stats() gives, without the sessions of weft.fallback.
+---@return table
 function listener:stats() end
+--- How many round trips or turns took at most as long as each of the bounds, how
+--- many there were, and the sum of their times.
+---@param what "round_trip"|"turn"
+---@param bounds number[] seconds
+---@return integer[] within, integer count, number sum
+function listener:spread(what, bounds) end
 
 return core

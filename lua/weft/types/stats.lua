@@ -1,0 +1,68 @@
+---@meta
+
+--- What a handshake or a request was refused for.
+---@alias weft.Refused
+---| "request" it is malformed, is no handshake of version 13, or speaks TLS where there is none, or the reverse (400, 426, ...)
+---| "header" past `max_header` or `max_headers` (431)
+---| "body" past `max_body` (413)
+---| "timeout" it did not come within `handshake_timeout`, or `upgrade` took longer (408, or closed without a word)
+---| "tls" the handshake of TLS failed, or was given up
+---| "proxy" no head of the PROXY protocol, or from somebody else
+---| "address" past `max_connections_per_address` (429)
+---| "host" option `hosts` (421)
+---| "origin" option `origins` (403)
+---| "route" there is no WebSocket at that path (404)
+---| "upgrade" the function `upgrade` said so
+---| "closing" the server is closing (503)
+---| "error" an error in `upgrade` (500)
+
+--- What a server has counted since it began to listen, and what there is now: what
+--- `server:stats()` returns.
+---
+--- Sessions of weft.fallback have no connection of their own: the requests and bytes
+--- that they cost are counted, their messages, pings and closes are not.
+---
+--- `closed_by_code` has the codes that there were: 1005 for a frame without one, 1006
+--- where there was no frame; the applications' own together, as "3xxx" (3000 to 3999)
+--- and "4xxx" (4000 to 4999).
+---
+--- While a turn of the loop lasts, nobody else is served. Turns are timed from the
+--- first call in an instance on, and are common to all of its servers.
+---@class weft.Stats
+---@field connections integer of any kind, now
+---@field websockets integer of these the WebSockets, until they have ended
+---@field event_streams integer the event streams
+---@field opening integer those at a handshake or at the head of a request; what is left is plain HTTP
+---@field fallback_sessions integer sessions of weft.fallback, now
+---@field accepted integer connections that came
+---@field upgraded integer WebSockets that were opened
+---@field event_streams_begun integer event streams that were
+---@field requests integer plain HTTP requests whose head has come, those for event streams and of weft.fallback too
+---@field refused integer handshakes and requests that were refused
+---@field refused_by table<weft.Refused, integer> the same by what for, each word with its number
+---@field over_address integer connections past max_connections_per_address; `refused` leaves out those that were dropped without an answer
+---@field over_rate integer WebSockets that were closed for the rate of what they sent
+---@field closed integer WebSockets and event streams that ended
+---@field closed_by_cause table<weft.Cause, integer> the same by `ws.close_cause`, each word with its number
+---@field closed_by_code table<integer|"3xxx"|"4xxx", integer> WebSockets by the close frame that came first, either way; see below
+---@field messages_received integer whole ones; after a close from here none
+---@field messages_sent integer that were queued, events and comments of event streams too; a room's once a member
+---@field bytes_received integer on all connections, heads and plain HTTP as well: with TLS what it carries
+---@field bytes_sent integer the same, once the kernel has them
+---@field queued integer bytes that wait to be sent, now
+---@field unread integer bytes of messages that have come and that nobody has received, now
+---@field pings integer pings sent: the keepalive's, and those of `ws:ping`
+---@field round_trip weft.Times from a ping to its pong
+---@field turn weft.Times how long turns of the event loop take; see below
+
+--- How long something took, in seconds; quantiles are good to 2 %. All of it is
+--- since the beginning: what was lately, a monitoring system tells from what
+--- `weft.metrics` gives.
+---@class weft.Times
+---@field count integer how often it was measured
+---@field mean number 0 when it was not, as the others
+---@field p50 number half of them took at most so long
+---@field p90 number
+---@field p99 number
+---@field max number the longest one
+
