@@ -96,7 +96,7 @@ help:
 	@echo 'make lint         compilers, clang-tidy, luacheck, the include rule'
 	@echo 'make asan         the tests under the address, undefined and leak sanitizers'
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
-	@echo 'make interop      Node, Python, Chromium, openssl, nginx, HAProxy, proxies, systemd (SKIP=chromium)'
+	@echo 'make interop      Node, Python, Chromium, openssl, nginx, HAProxy, proxies, systemd, promtool (SKIP=chromium)'
 	@echo 'make conformance  the Autobahn suite, ws and wss (GROUPS="1.* 2.*" ROLE=server)'
 	@echo 'make conformance-full  all 517 cases a role, compression included (an hour)'
 	@echo 'make bench        weft beside other servers (SCENARIOS="ws wss deflate broadcast crowd check" PEERS=)'

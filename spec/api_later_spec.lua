@@ -21,12 +21,6 @@ describe("what a later version brings", function()
     raises(function() t.weft.connect("ws://127.0.0.1:9/", { memory_limit = 1000000 }) end, "connect", "memory_limit", LATER)
   end))
 
-  for _, name in ipairs { "metrics" } do
-    it("is weft." .. name, function()
-      raises(function() weft[name] "x" end, "weft." .. name, LATER)
-    end)
-  end
-
   it("is weft.adapters", function()
     raises(function() return weft.adapters.cqueues.x end, "adapters", LATER)
   end)

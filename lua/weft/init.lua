@@ -14,6 +14,7 @@ local fallback = require "weft.fallback"
 local specs = require "weft.options"
 local http = require "weft.http"
 local inherited = require "weft.inherited"
+local opening = require "weft.opening"
 local requests = require "weft.request"
 local pair = require "weft.pair"
 local protocol = require "weft.protocol"
@@ -24,9 +25,6 @@ local static = require "weft.static"
 local tls = require "weft.tls"
 local workers = require "weft.workers"
 local wrap = require "weft.wrap"
-
--- What a later version brings; until then a call says so.
-local later = { "metrics" }
 
 local wait_modes = { r = "r", w = "w", rw = "rw", wr = "rw" }
 
@@ -59,7 +57,7 @@ local function new()
     error = reporter.report,
     request = function(ws)
       local head = core.head(ws, "request")
-      return head and requests.new(head, ws)
+      return head and requests.new(head, ws, opening.plan_of(ws))
     end,
     response = function(ws)
       local head = core.head(ws, "response")
@@ -84,12 +82,6 @@ local function new()
       end,
     }),
   }
-
-  for _, name in ipairs(later) do
-    weft[name] = function()
-      error("weft." .. name .. " is not supported yet", 2)
-    end
-  end
 
   --- Makes an independent instance, with its own loop. Objects belong to their
   --- instance; mixing them raises.
@@ -168,6 +160,26 @@ local function new()
   ---@return integer|nil
   function weft.worker_id()
     return serving.worker_id(serves)
+  end
+
+  --- What `server:stats()` tells, for Prometheus: text in its exposition format,
+  --- version 0.0.4, of which every sample bears the label `worker` where
+  --- weft.worker_id() is known. A page for it:
+  ---
+  ---     ["/metrics"] = function(request)
+  ---       return 200, { ["Content-Type"] = "text/plain; version=0.0.4" },
+  ---         weft.metrics(request.server)
+  ---     end
+  ---
+  --- It is nobody else's business; see [Operations](operations.md#seeing-inside).
+  ---@param of weft.Server
+  ---@return string
+  function weft.metrics(of)
+    if not server.is(of) then
+      check.fail("weft.metrics", "argument 'server'", "a weft.Server", of, 2)
+    end
+    local metrics = require "weft.metrics"
+    return (metrics.text(of, serving.worker_id(serves)))
   end
 
   --- Connects to a server and waits until the connection is open. With the

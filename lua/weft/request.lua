@@ -22,6 +22,7 @@ local requests = {}
 ---@field remote_address string|nil on a server: who asks, as `ws.remote_address`
 ---@field remote_port integer|nil
 ---@field tls weft.Tls|nil as `ws.tls`
+---@field server weft.Server|nil on a server: the one that it came to
 ---@field secure boolean whether it came by TLS, to here or, as a trusted proxy says, to that
 local Request = {}
 
@@ -55,9 +56,17 @@ local of_connection = {
   secure = function(ws) return ws.tls ~= nil end,
 }
 
+local function server_of(request)
+  local plan = requests.plan(request)
+  return plan and plan.server
+end
+
 local metatable = {
   __name = "weft.Request",
   __index = function(request, name)
+    if name == "server" then
+      return server_of(request)
+    end
     local ask = of_connection[name]
     local known = ask and about[request]
     if known and known.connection and not (known.told and name ~= "tls") then

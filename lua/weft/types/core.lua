@@ -214,6 +214,11 @@ function core.choose_protocol(ws, protocols) end
 ---@param ws userdata
 ---@param reason weft.Refused
 function core.count_refused(ws, reason) end
+--- The function of the server that the connection came to, as core.listen got it;
+--- nil for a client's.
+---@param ws userdata
+---@return function|nil
+function core.handler(ws) end
 --- Answers 101.  headers: lines each ended by CRLF, checked by the caller.
 --- True, or nil, "closed", code, reason when the peer has gone.
 function core.accept(ws, protocol, headers) end
