@@ -49,6 +49,8 @@ set_timer(struct weft_dial *d, int64_t delay)
     if (weft_timer_set(&k->loop->timers, &d->timer, weft_loop_after(delay))
         != WEFT_OK)
         weft_link_out_of_memory(k);
+    else
+        weft_loop_stir(k->loop);
 }
 
 /*

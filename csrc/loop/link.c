@@ -72,12 +72,14 @@ void
 weft_link_mark(struct weft_link *k)
 {
     weft_list_add(&k->loop->work, &k->work.node);
+    weft_loop_stir(k->loop);
 }
 
 void
 weft_link_mark_dirty(struct weft_link *k)
 {
     weft_list_add(&k->loop->dirty, &k->flow->dirty);
+    weft_loop_stir(k->loop);
 }
 
 void

@@ -190,8 +190,10 @@ weft_link_taken_ahead(struct weft_link *k)
     k->from_ahead = false;
     weft_buf_consume(&k->flow->ahead,
                      sizeof(struct entry) + k->flow->event.len);
-    if (k->flow->input.len > 0 && !is_ahead_full(k))
+    if (k->flow->input.len > 0 && !is_ahead_full(k)) {
         weft_list_add(&k->loop->fed, &k->flow->fed); /* there is room */
+        weft_loop_stir(k->loop);
+    }
     if (weft_buf_len(&k->flow->ahead) > 0)
         return;
     weft_buf_deinit(&k->flow->ahead);
@@ -328,6 +330,14 @@ note_fault(struct weft_link *k, enum weft_status fault)
     weft_link_retime(k);
 }
 
+/* The arena bounds what a turn reads ahead, but not what it inflates for that:
+ * one message of each connection when it is late. */
+static bool
+inflates_late(const struct weft_link *k)
+{
+    return k->deflate != NULL && weft_loop_is_late(k->loop);
+}
+
 /*
  * The end of a turn: input that nobody pulled is read ahead, since the arena
  * is the next turn's.  Control frames act here too.
@@ -345,7 +355,7 @@ weft_link_settle(struct weft_link *k)
         any = true;
     }
     k->lent = k->from_ahead = false; /* `ahead` may move; it lends again */
-    while (rc >= 0 && !is_ahead_full(k)
+    while (rc >= 0 && !is_ahead_full(k) && !(any && inflates_late(k))
            && (rc = read_message(k, &ev, WEFT_OK)) == WEFT_EVENT) {
         rc = put_ahead(k, &ev);
         any = true;

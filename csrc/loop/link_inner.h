@@ -21,6 +21,11 @@
 
 enum { WEFT_TARGET_TEXT = 320 }; /* room for "host:port" */
 
+/* wake.c */
+/* Closes the pipe.  The poller is gone: a child's shares the parent's epoll, so
+ * that nothing may be taken out of it. */
+void weft_loop_end_wake(struct weft_loop *loop);
+
 /* link_rest.c */
 void weft_link_drop_flow(struct weft_link *k); /* with what is in it */
 void weft_loop_rest(struct weft_loop *loop); /* links that are done, do */

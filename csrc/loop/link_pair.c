@@ -49,8 +49,10 @@ weft_pair_watch(struct weft_link *k)
     readable = weft_buf_len(&k->pipe->inbox) > 0 || k->inbox_ended;
     writable = other == NULL || weft_buf_len(&other->pipe->inbox) < INBOX_MAX;
     if (((k->watch.wanted & WEFT_READABLE) && readable)
-        || ((k->watch.wanted & WEFT_WRITABLE) && writable))
+        || ((k->watch.wanted & WEFT_WRITABLE) && writable)) {
         weft_list_add(&k->loop->piped, &k->pipe->node);
+        weft_loop_stir(k->loop);
+    }
 }
 
 long

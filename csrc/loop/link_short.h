@@ -86,6 +86,7 @@ weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
     k->last_message = k->loop->now;
     k->counters->messages_out++;
     weft_list_add(&k->loop->dirty, &k->flow->dirty);
+    weft_loop_stir(k->loop);
     return true;
 }
 
@@ -101,6 +102,7 @@ weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
     k->last_message = k->loop->now;
     k->counters->messages_out++;
     weft_list_add(&k->loop->dirty, &k->flow->dirty);
+    weft_loop_stir(k->loop);
     return WEFT_OK;
 }
 

@@ -106,6 +106,7 @@ weft_link_retime(struct weft_link *k)
         return; /* it will look again in time */
     if (weft_timer_set(&k->loop->timers, &k->timer, at) != WEFT_OK)
         weft_link_finish(k, WEFT_CAUSE_ERROR, "out of memory");
+    weft_loop_stir(k->loop);
 }
 
 static void

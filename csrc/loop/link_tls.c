@@ -105,8 +105,10 @@ settle(struct weft_link *k)
 void
 weft_sealed_watch(struct weft_link *k)
 {
-    if (weft_tls_has_more(k->tls) && weft_link_is_reading(k))
+    if (weft_tls_has_more(k->tls) && weft_link_is_reading(k)) {
         weft_list_add(&k->loop->piped, &k->pipe->node);
+        weft_loop_stir(k->loop);
+    }
 }
 
 long
@@ -326,7 +328,8 @@ weft_link_secure(struct weft_link *k)
 void
 weft_loop_secure(struct weft_loop *loop)
 {
-    int64_t until = loop->now + SECURING_TIME;
+    int64_t share = loop->now + SECURING_TIME;
+    int64_t until = share < loop->until ? share : loop->until;
     struct weft_node *n;
 
     while ((n = weft_list_take(&loop->unsecured)) != NULL) {

@@ -11,7 +11,8 @@
 enum weft_status
 weft_loop_init(struct weft_loop *loop, bool force_poll)
 {
-    *loop = (struct weft_loop){ 0 };
+    *loop = (struct weft_loop){ .wake_fd = -1, .most = WEFT_FOREVER,
+                                .until = WEFT_FOREVER };
     weft_list_init(&loop->links);
     weft_list_init(&loop->journals);
     weft_list_init(&loop->work);
@@ -54,6 +55,7 @@ weft_loop_deinit(struct weft_loop *loop)
     weft_free(loop->sealed);
     weft_timers_deinit(&loop->timers);
     weft_poller_free(loop->poller);
+    weft_loop_end_wake(loop);
     weft_free(loop->arena);
     loop->arena = NULL;
     loop->poller = NULL;
@@ -67,6 +69,7 @@ weft_loop_renew(struct weft_loop *loop)
     loop->random = (struct weft_random){ .left = 0 };
     weft_poller_free(loop->poller); /* first: a kqueue is not inherited, and
                                        the next descriptor may get its number */
+    weft_loop_end_wake(loop);
     loop->poller = weft_poller_new(by_poll);
     return loop->poller != NULL ? WEFT_OK : WEFT_E_SYSTEM;
 }
@@ -155,6 +158,9 @@ dispatch(struct weft_loop *loop, struct weft_watch *w, uint8_t what)
     case WEFT_KIND_USER:
         user_ready(loop, w, what);
         break;
+    case WEFT_KIND_WAKE:
+        weft_sock_drain(w->fd);
+        break;
     }
 }
 
@@ -166,9 +172,14 @@ read_piped(struct weft_loop *loop)
 
     weft_list_init(&now);
     weft_list_move(&now, &loop->piped);
-    while ((n = weft_list_take(&now)) != NULL)
+    while ((n = weft_list_take(&now)) != NULL) {
         weft_link_ready(WEFT_CONTAINER(n, struct weft_pipe, node)->link,
                         WEFT_READABLE | WEFT_WRITABLE);
+        if (weft_loop_is_late(loop))
+            break;
+    }
+    weft_list_move(&now, &loop->piped); /* behind those that are left */
+    weft_list_move(&loop->piped, &now);
 }
 
 /*
@@ -187,8 +198,8 @@ share_arena(struct weft_loop *loop, int ready)
         loop->share = WEFT_SLICE_MIN;
 }
 
-/* All that are ready, or as many as it takes to have enough of a large message:
- * the others come first in the next turn. */
+/* All that are ready, or as many as it takes to have enough of a large message
+ * or to be late: the others come first in the next turn. */
 static void
 read_ready(struct weft_loop *loop, int n)
 {
@@ -199,7 +210,7 @@ read_ready(struct weft_loop *loop, int n)
             &loop->ready[(loop->first + (uint32_t)i) % (uint32_t)n];
 
         dispatch(loop, r->watch, r->what);
-        if (loop->enough) {
+        if (loop->enough || weft_loop_is_late(loop)) {
             loop->reads = (uint32_t)i + (loop->goes_on ? 0 : 1);
             break;
         }
@@ -208,17 +219,49 @@ read_ready(struct weft_loop *loop, int n)
     loop->first += loop->reads;
 }
 
+static void
+flush_dirty(struct weft_loop *loop)
+{
+    struct weft_node *n;
+
+    while ((n = weft_list_take(&loop->dirty)) != NULL) {
+        weft_link_flush(WEFT_CONTAINER(n, struct weft_flow, dirty)->link);
+        if (weft_loop_is_late(loop))
+            break;
+    }
+    loop->behind = !weft_list_empty(&loop->dirty);
+}
+
+/* When the turn that begins to work now is late. */
+static int64_t
+end_of_turn(struct weft_loop *loop)
+{
+    loop->now = weft_now();
+    return loop->most > WEFT_FOREVER - loop->now ? WEFT_FOREVER
+                                                 : loop->now + loop->most;
+}
+
 bool
 weft_loop_wait(struct weft_loop *loop, int64_t timeout)
 {
     int64_t most = weft_loop_timeout(loop);
+    bool was_behind = loop->behind;
     int n;
 
+    loop->dozes = false;
+    if (was_behind) { /* first, so that it never falls behind by more */
+        loop->until = end_of_turn(loop);
+        flush_dirty(loop);
+    }
     weft_loop_rest(loop);
     if (most >= 0 && (timeout < 0 || timeout > most))
         timeout = most;
     n = weft_poller_wait(loop->poller, timeout, loop->ready, WEFT_READY_MAX);
-    loop->woke = loop->now = weft_now();
+    if (was_behind)
+        loop->now = weft_now();
+    else
+        loop->until = end_of_turn(loop);
+    loop->woke = loop->now;
     loop->named = false;
     share_arena(loop, n);
     read_ready(loop, n);
@@ -255,8 +298,11 @@ weft_loop_take_timer(struct weft_loop *loop)
             break;
         case WEFT_KIND_LOOKUP:
         case WEFT_KIND_USER:
+        case WEFT_KIND_WAKE:
             return t;
         }
+        if (weft_loop_is_late(loop))
+            break;
     }
     return NULL;
 }
@@ -278,18 +324,20 @@ void
 weft_loop_again(struct weft_loop *loop, struct weft_work *work)
 {
     weft_list_add(&loop->work, &work->node);
+    weft_loop_stir(loop);
 }
 
 void
 weft_loop_flush(struct weft_loop *loop)
 {
-    struct weft_node *n;
+    struct weft_node now, *n;
 
-    while ((n = weft_list_take(&loop->fed)) != NULL)
+    weft_list_init(&now);
+    weft_list_move(&now, &loop->fed); /* some are for the next turn again */
+    while ((n = weft_list_take(&now)) != NULL)
         weft_link_settle(WEFT_CONTAINER(n, struct weft_flow, fed)->link);
     weft_loop_post(loop);
-    while ((n = weft_list_take(&loop->dirty)) != NULL)
-        weft_link_flush(WEFT_CONTAINER(n, struct weft_flow, dirty)->link);
+    flush_dirty(loop);
     if (loop->timed)
         weft_histogram_add(&loop->turns, (uint64_t)(weft_now() - loop->woke));
 }

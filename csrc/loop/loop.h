@@ -26,6 +26,7 @@
 #include "loop/counters.h"
 #include "loop/poller.h"
 #include "loop/timers.h"
+#include "net/sock.h"
 #include "proto/deflate.h"
 #include "proto/http_response.h"
 
@@ -36,6 +37,7 @@ enum weft_kind {
     WEFT_KIND_DIAL,     /* one attempt's watch; the dial's timer */
     WEFT_KIND_LISTENER,
     WEFT_KIND_USER,     /* the caller's */
+    WEFT_KIND_WAKE,     /* the loop's own, see weft_loop_fd() */
 };
 
 enum {
@@ -91,6 +93,10 @@ struct weft_loop {
     int64_t woke;            /* when it began */
     struct weft_histogram turns;
     struct weft_counters unlisted; /* of links that no listener has */
+    int64_t most;            /* how long a turn may work */
+    int64_t until;           /* when this one is late; WEFT_FOREVER: never */
+    struct weft_watch wake;  /* one end of a pipe, see weft_loop_fd(), and */
+    int wake_fd;             /* the other; -1: nobody polls us */
     int64_t dated;           /* seconds since 1970, of: */
     char date[WEFT_DATE_TEXT];
     struct weft_node links;  /* every link that has a socket */
@@ -98,6 +104,8 @@ struct weft_loop {
     struct weft_node work;   /* struct weft_work: for the next batch */
     struct weft_node batch;  /* to be named by next() in this turn */
     bool named;              /* this turn's batch was taken from work */
+    bool behind;             /* the last one was late: dirty ones go first */
+    bool dozes;              /* who polls us is to be woken */
     struct weft_node dirty;  /* struct weft_flow: with output */
     struct weft_node fed;    /* struct weft_flow: with input in the arena */
     struct weft_node awake;  /* struct weft_flow: may rest; the first longest */
@@ -156,6 +164,44 @@ const struct weft_histogram *weft_loop_turns(struct weft_loop *loop);
 
 /* Nanoseconds that weft_loop_wait() would wait at most; -1: no limit. */
 int64_t weft_loop_timeout(const struct weft_loop *loop);
+
+/*
+ * How long the turns from here on may work (WEFT_FOREVER: as long as it takes).
+ * A turn that is late leaves the rest to the next one, in every phase, but each
+ * phase does something: so whatever is due gets done.
+ */
+static inline void
+weft_loop_bound(struct weft_loop *loop, int64_t ns)
+{
+    loop->most = ns;
+}
+
+/* Whether this turn has worked for as long as it may. */
+static inline bool
+weft_loop_is_late(const struct weft_loop *loop)
+{
+    return loop->until != WEFT_FOREVER && weft_now() >= loop->until;
+}
+
+/*
+ * A descriptor that is readable when a turn has something to do; -1 when the
+ * poller has none (errno is 0) or with errno.  Only weft_loop_timeout() knows of
+ * timers.  From the first call on, what comes up between turns makes it
+ * readable as well: that is what a pipe is for, which the poller watches.
+ */
+int weft_loop_fd(struct weft_loop *loop);
+
+/* The turn is over; busy: the caller has more to do. (wake.c) */
+void weft_loop_doze(struct weft_loop *loop, bool busy);
+
+/* Something has come up: who polls the descriptor learns of it. */
+void weft_loop_rouse(struct weft_loop *loop);
+static inline void
+weft_loop_stir(struct weft_loop *loop)
+{
+    if (loop->dozes)
+        weft_loop_rouse(loop);
+}
 
 /* The time that is ns from now, WEFT_FOREVER at most. */
 int64_t weft_loop_after(int64_t ns);

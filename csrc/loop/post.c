@@ -102,6 +102,7 @@ begin(struct weft_post *post, struct weft_room *r)
     post->chunk->len = 0;
     post->messages = 0;
     post->room = r;
+    weft_loop_stir(member_of(r->members.next)->link->loop);
     post->members = 0;
     weft_list_init(&post->apart);
     for (n = r->members.next; n != &r->members; n = n->next) {
@@ -176,10 +177,20 @@ weft_post_forget(struct weft_membership *m)
         end(post);
 }
 
+/* To the kernel at once, or, in a turn that is late, as everything else. */
+static void
+give(struct weft_link *k, struct weft_chunk *c)
+{
+    if (weft_loop_is_late(k->loop))
+        queue(k, c);
+    else
+        weft_link_send_now(k, c);
+}
+
 void
 weft_loop_post(struct weft_loop *loop)
 {
-    deliver(&loop->post, weft_link_send_now);
+    deliver(&loop->post, give);
 }
 
 void

@@ -226,8 +226,10 @@ core_step(lua_State *L)
 static void
 turn_or_raise(lua_State *L, struct weft_instance *I)
 {
-    if (!weft_let_interrupt(L) || !weft_turn(L, I, -1, HUGE_VAL, HUGE_VAL))
-        lua_error(L);
+    if (weft_let_interrupt(L) && weft_turn(L, I, -1, HUGE_VAL, HUGE_VAL))
+        return;
+    weft_loop_stir(&I->loop);
+    lua_error(L);
 }
 
 /* The task at index 2 until it ends: its results, or its error again. */
@@ -240,6 +242,7 @@ run_task(lua_State *L, struct weft_instance *I, struct weft_task *t)
     t->watched = true;
     while (t->status < WEFT_TASK_DONE)
         turn_or_raise(L, I);
+    weft_loop_stir(&I->loop); /* a host is to ask for its timeout again */
     join.outcome = WEFT_DONE;
     join.u.task = t;
     if (t->status == WEFT_TASK_FAILED) {
@@ -268,7 +271,18 @@ core_run(lua_State *L)
     I->stopped = false;
     while (!I->stopped && weft_instance_alive(I))
         turn_or_raise(L, I);
+    weft_loop_stir(&I->loop);
     lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* core.in_turn(loop) */
+static int
+core_in_turn(lua_State *L)
+{
+    const struct weft_instance *I = luaL_checkudata(L, 1, WEFT_LOOP_TYPE);
+
+    lua_pushboolean(L, I->in_turn);
     return 1;
 }
 
@@ -391,7 +405,7 @@ push_timeout(lua_State *L, struct weft_instance *I)
 {
     int64_t ns = weft_loop_timeout(&I->loop);
 
-    if (!weft_list_empty(&I->ready) || !weft_list_empty(&I->batch))
+    if (weft_instance_is_busy(I))
         ns = 0;
     if (ns < 0)
         lua_pushnil(L);
@@ -407,14 +421,19 @@ core_timeout(lua_State *L)
     return push_timeout(L, weft_check_instance(L, 1));
 }
 
-/* core.fd(loop) */
+/* core.fd(loop), loop:pollfd() */
 static int
 core_fd(lua_State *L)
 {
-    int fd = weft_poller_fd(weft_check_instance(L, 1)->loop.poller);
+    struct weft_instance *I = weft_check_instance(L, 1);
+    int fd = weft_loop_fd(&I->loop);
 
+    if (fd < 0 && errno != 0)
+        return weft_raise(L, "weft.fd: %s", strerror(errno));
     if (fd < 0)
         return weft_push_failure(L, "unsupported");
+    if (!I->in_turn)
+        weft_loop_doze(&I->loop, weft_instance_is_busy(I));
     lua_pushinteger(L, fd);
     return 1;
 }
@@ -449,6 +468,7 @@ weft_loop_register(lua_State *L)
         { "close", core_close }, { "hooks", core_hooks },
         { "report", core_report }, { "check", core_check }, { "step", core_step },
         { "run", core_run },     { "stop", core_stop },
+        { "in_turn", core_in_turn },
         { "sleep", core_sleep }, { "wait", core_wait },
         { "read", core_read },   { "timeout", core_timeout },
         { "fd", core_fd },       { "random", core_random },

@@ -130,6 +130,7 @@ look_once(lua_State *L, struct weft_ws *ws, enum weft_wait_kind kind)
     if (!ws->instance->closed && weft_wait_blocks(L, ws->instance)) {
         if (!weft_turn(L, ws->instance, 0, HUGE_VAL, HUGE_VAL))
             return lua_error(L);
+        weft_loop_stir(&ws->instance->loop);
         n = weft_ws_push_received(L, ws, kind);
     }
     return n > 0 ? n : weft_push_failure(L, "timeout");

@@ -32,11 +32,13 @@ push_connection(lua_State *L, struct weft_server *s, int server)
 void
 weft_server_service(lua_State *L, struct weft_server *s)
 {
+    struct weft_instance *I = s->instance;
     int top = lua_gettop(L);
     enum weft_status rc = WEFT_OK;
 
-    weft_push_anchored(L, s->instance, s);
-    for (int i = 0; i < ACCEPT_MAX && rc != WEFT_MORE; i++) {
+    weft_push_anchored(L, I, s);
+    for (int i = 0; i < ACCEPT_MAX && rc != WEFT_MORE
+                    && !weft_turn_is_over(I); i++) {
         struct weft_ws *ws = push_connection(L, s, top + 1);
 
         weft_ws_hold(L, ws, top + 2, WEFT_HOLD_OPENING); /* may raise */
@@ -47,6 +49,9 @@ weft_server_service(lua_State *L, struct weft_server *s)
         }
         if (rc != WEFT_OK)
             weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
+        I->done++;
+        if (rc != WEFT_MORE)
+            I->messages--;
         lua_settop(L, top + 1);
     }
     lua_settop(L, top);

@@ -103,6 +103,7 @@ weft_task_spawn(lua_State *L, struct weft_instance *I, int n)
     t->arguments = n;
     weft_task_enlist(t, WEFT_TASK_NEW);
     weft_list_add(&I->ready, &t->wait.node);
+    weft_loop_stir(&I->loop);
     return t;
 }
 

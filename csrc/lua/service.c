@@ -104,6 +104,7 @@ start_handler(lua_State *L, struct weft_ws *ws)
         weft_task_move_in(L, t); /* it may last as long as the connection */
     weft_ws_hold(L, ws, -1, WEFT_HOLD_HANDLER);
     weft_ws_unhold(L, ws, WEFT_HOLD_OPENING);
+    I->messages--;
     weft_task_start(L, t);
 }
 
@@ -217,7 +218,7 @@ push_event(lua_State *L, int events, int ws, const char *name)
 }
 
 static void
-run_event(lua_State *L, struct weft_ws *ws, int n)
+start_event(lua_State *L, struct weft_ws *ws, int n)
 {
     struct weft_task *t;
 
@@ -227,6 +228,14 @@ run_event(lua_State *L, struct weft_ws *ws, int n)
     t->serves = ws;
     ws->event_task = t;
     weft_task_start(L, t);
+}
+
+/* One that counts in this turn; messages do when they are taken. */
+static void
+run_event(lua_State *L, struct weft_ws *ws, int n)
+{
+    ws->instance->messages--;
+    start_event(L, ws, n);
 }
 
 /* The messages that are there, all in one task; see core.next_message(). */
@@ -240,7 +249,7 @@ message_event(lua_State *L, struct weft_ws *ws, int events, int self)
         return true;
     }
     ws->event_begun = true;
-    run_event(L, ws, 2);
+    start_event(L, ws, 2);
     return true;
 }
 

@@ -211,11 +211,10 @@ struct weft_instance {
     uint32_t idle_count, task_count, server_count, event_count, closing_count;
     struct weft_wait main;    /* the main thread's */
     bool unbounded;           /* this turn has no limits */
-    double messages;          /* left in this turn */
-    double turn_seconds;      /* how long it may take */
+    double messages;          /* left in this turn: of those, and of requests,
+                                 events, connections and tasks that go on */
     struct weft_untold untold;
     uint32_t done;            /* things done in it: one is always done */
-    int64_t turn_ends;        /* when a bounded turn is over */
     int signal_fd;            /* see signal.c; -1: none */
     struct weft_user_watch signal_watch;
 };
@@ -387,6 +386,8 @@ void weft_return_lent(lua_State *L, struct weft_instance *I);
 /* One turn, protected; false: it raised, and the error is on the top. */
 bool weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
                double messages, double seconds);
+/* Whether tasks are to be resumed in the next turn. */
+bool weft_instance_is_busy(const struct weft_instance *I);
 /* Whether run() would go on. */
 bool weft_instance_alive(const struct weft_instance *I);
 /* The clock of calls that come outside a turn. */
@@ -402,8 +403,7 @@ weft_turn_is_over(const struct weft_instance *I)
 {
     if (I->unbounded || I->done == 0)
         return false;
-    return I->messages <= 0
-           || (I->turn_ends != WEFT_FOREVER && weft_now() >= I->turn_ends);
+    return I->messages <= 0 || weft_loop_is_late(&I->loop);
 }
 /* Lets Lua's own signal hook raise "interrupted!"; false: it did. */
 bool weft_let_interrupt(lua_State *L);

@@ -26,6 +26,7 @@ give_up(lua_State *L, struct weft_wait *w)
     weft_wait_end(w, WEFT_CANCELLED);
     weft_wait_drop_ping(w);
     w->kind = WEFT_WAIT_NONE;
+    weft_loop_stir(&w->instance->loop);
     return lua_error(L);
 }
 
@@ -43,6 +44,7 @@ block(lua_State *L, struct weft_wait *w)
     }
     n = weft_push_outcome(L, w);
     w->kind = WEFT_WAIT_NONE;
+    weft_loop_stir(&I->loop); /* a host is to ask for its timeout again */
     return n;
 }
 
@@ -152,6 +154,7 @@ weft_task_run_ready(lua_State *L, struct weft_instance *I)
     while ((n = weft_list_take(&I->batch)) != NULL) {
         struct weft_task *t = WEFT_CONTAINER(n, struct weft_task, wait.node);
 
+        I->messages--;
         if (t->status == WEFT_TASK_NEW)
             go(L, t, t->arguments);
         else

@@ -10,7 +10,13 @@ bool
 weft_instance_alive(const struct weft_instance *I)
 {
     return I->task_count > 0 || I->server_count > 0 || I->event_count > 0
-           || I->closing_count > 0;
+           || I->closing_count > 0 || I->loop.behind;
+}
+
+bool
+weft_instance_is_busy(const struct weft_instance *I)
+{
+    return !weft_list_empty(&I->ready) || !weft_list_empty(&I->batch);
 }
 
 static void
@@ -22,6 +28,8 @@ wake_timers(struct weft_instance *I)
         struct weft_wait *w = WEFT_CONTAINER(t, struct weft_wait, timer);
 
         weft_wake(w, w->kind == WEFT_WAIT_SLEEP ? WEFT_DONE : WEFT_TIMEOUT);
+        if (weft_loop_is_late(&I->loop))
+            break;
     }
 }
 
@@ -55,8 +63,32 @@ service(lua_State *L, struct weft_instance *I, struct weft_work *work)
         break;
     case WEFT_KIND_LOOKUP:
     case WEFT_KIND_DIAL:
+    case WEFT_KIND_WAKE:
         break;
     }
+}
+
+/*
+ * What is named, then tasks.  Those that a turn has left when it was over go first
+ * in the next one, and if that is over with them, what is named goes first after
+ * that: neither can keep the other from running.
+ */
+static void
+run(lua_State *L, struct weft_instance *I)
+{
+    struct weft_work *work;
+
+    weft_task_run_ready(L, I);
+    if (weft_turn_is_over(I))
+        return;
+    weft_list_move(&I->batch, &I->ready);
+    while (!weft_turn_is_over(I)
+           && (work = weft_loop_next(&I->loop)) != NULL) {
+        service(L, I, work);
+        I->done++;
+    }
+    if (!weft_turn_is_over(I))
+        weft_task_run_ready(L, I);
 }
 
 /* The phases.  What raises (memory) leaves every list to go on from. */
@@ -65,23 +97,14 @@ turn_body(lua_State *L)
 {
     struct weft_instance *I = lua_touserdata(L, 1);
     int64_t timeout = (int64_t)lua_tointeger(L, 2);
-    struct weft_work *work;
-    int64_t ns;
 
     luaL_checkstack(L, 64, "turn");
-    if (!weft_list_empty(&I->ready) || !weft_list_empty(&I->batch))
+    if (weft_instance_is_busy(I))
         timeout = 0;
     weft_return_lent(L, I); /* of sends between turns */
     weft_loop_wait(&I->loop, timeout);
-    ns = weft_nanoseconds(I->turn_seconds);
-    I->turn_ends = ns == WEFT_FOREVER ? ns : weft_loop_after(ns);
     wake_timers(I);
-    weft_list_move(&I->batch, &I->ready);
-    while (!weft_turn_is_over(I)
-           && (work = weft_loop_next(&I->loop)) != NULL)
-        service(L, I, work);
-    if (!weft_turn_is_over(I))
-        weft_task_run_ready(L, I);
+    run(L, I);
     weft_loop_flush(&I->loop);
     weft_return_lent(L, I);
     if (!weft_list_empty(&I->loop.journals))
@@ -101,8 +124,7 @@ weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
 
     I->messages = messages;
     I->unbounded = isinf(messages) && isinf(seconds);
-    I->turn_seconds = seconds;
-    I->turn_ends = WEFT_FOREVER;
+    weft_loop_bound(&I->loop, weft_nanoseconds(seconds));
     I->done = 0;
     I->in_turn = true;
     S->turns++;
@@ -114,6 +136,7 @@ weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
     S->task = task;
     S->leaf = leaf;
     I->in_turn = false;
+    weft_loop_doze(&I->loop, weft_instance_is_busy(I));
     return status == LUA_OK;
 }
 

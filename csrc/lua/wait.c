@@ -150,6 +150,7 @@ weft_task_make_ready(struct weft_task *t)
 {
     t->status = WEFT_TASK_READY;
     weft_list_add(&t->wait.instance->ready, &t->wait.node);
+    weft_loop_stir(&t->wait.instance->loop);
 }
 
 void

@@ -62,6 +62,11 @@ function core.report(loop, err, traceback, subject) end
 ---@return boolean
 function core.step(loop, timeout, messages, seconds) end
 
+--- Whether one of this loop's turns is running.
+---@param loop weft.Loop
+---@return boolean
+function core.in_turn(loop) end
+
 --- Without fn: until nothing is left or stop; with fn: until that task ends.
 ---@param loop weft.Loop
 ---@param fn? function
