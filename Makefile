@@ -79,7 +79,7 @@ c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
 .PHONY: all help deps demo test test-gc lint asan fuzz interop conformance \
-        conformance-full bench bench-docs bench-callgrind install clean c-tests fuzzers \
+        conformance-full bench bench-docs bench-callgrind bench-step install clean c-tests fuzzers \
         benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -102,6 +102,7 @@ help:
 	@echo 'make bench        weft beside other servers (SCENARIOS="ws wss deflate broadcast crowd check" PEERS=)'
 	@echo 'make bench-docs   what make bench measured last, as docs/performance.md and its plot'
 	@echo 'make bench-callgrind  instructions per echoed message'
+	@echo 'make bench-step   what weft costs a frame of a game: time and memory'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean'
 
@@ -263,6 +264,11 @@ bench-docs:
 bench-callgrind: deps
 	$(again) all benches
 	@bench/callgrind
+
+bench-step: deps
+	$(again) all
+	@LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='$(BUILD)/?.so;;' \
+	  $(LUA) bench/step.lua
 
 # Installing -----------------------------------------------------------------
 
