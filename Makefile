@@ -214,15 +214,18 @@ demo: deps
 	  exec $(LUA) examples/chat/server.lua
 
 test: deps
+	@.ci/deps test
 	$(again) all c-tests
 	@.ci/test
 
 test-gc: deps
+	@.ci/deps test
 	$(again) all c-tests
 	@RESTLESS=1 .ci/test
 
 # The plain module too: bin/weft, which some specs start, runs on that one.
 asan: deps
+	@.ci/deps test
 	$(again) all
 	$(again) all c-tests BUILD=$(BUILD)/asan CC=gcc CFLAGS='$(sanitize)'
 	@BUILD=$(BUILD)/asan SANITIZED=1 .ci/test

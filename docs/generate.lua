@@ -32,6 +32,8 @@ local chapters = {
   { "weft.Room", "room" },
   { "weft.Task", "task" }, { "weft.Queue", "queue" },
   { "weft.Loop", "weft.loop" },
+  { "weft.Adapters" }, { "weft.AttachOptions" }, { "weft.Attachment", "attached" },
+  { "weft.CopasAttachment", "attached" }, { "weft.SelectAttachment", "attached" },
   { "weft.protocol", "weft.protocol" },
   { "weft.ProtocolClientOptions" }, { "weft.ProtocolServerOptions" },
   { "weft.Protocol", "p" }, { "weft.ProtocolEvent" },

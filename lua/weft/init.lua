@@ -6,6 +6,7 @@
 --- programming mistake raises at the caller's line.
 
 local core = require "weft.core"
+local adapters = require "weft.adapters"
 local check = require "weft.check"
 local client = require "weft.client"
 local descriptor = require "weft.descriptor"
@@ -52,6 +53,7 @@ local function new()
   local reporter = errors.new()
   local serves = serving.new(loop)
   local contexts = tls.cache()
+  local attached = {}
 
   core.hooks(loop, {
     error = reporter.report,
@@ -71,17 +73,13 @@ local function new()
   ---@field _VERSION string "weft 1.0.0"
   ---@field loop weft.Loop the event loop
   ---@field protocol weft.protocol the protocol without I/O
-  ---@field adapters table<string, any> for a later version: reading it raises
+  ---@field adapters weft.Adapters for the loops of others
   local weft = {
     _VERSION = "weft 1.0.0",
     loop = loop,
     protocol = protocol,
-    adapters = setmetatable({}, {
-      __index = function(_, name)
-        error("weft.adapters." .. tostring(name) .. " is not supported yet", 2)
-      end,
-    }),
   }
+  weft.adapters = adapters.new(weft, attached)
 
   --- Makes an independent instance, with its own loop. Objects belong to their
   --- instance; mixing them raises.
@@ -91,8 +89,11 @@ local function new()
   end
 
   --- Closes this instance: its connections are aborted, its servers closed, its
-  --- tasks cancelled.
+  --- tasks cancelled, and it is taken out of the loops it is attached to.
   function weft.close()
+    if not core.in_turn(loop) then
+      adapters.close(attached)
+    end
     core.close(loop)
   end
 
@@ -356,7 +357,14 @@ local function new()
     return wrap(loop, fn)
   end
 
-  --- Does one turn of the loop, for embedding in somebody else's.
+  --- Does one turn of the loop, for embedding in somebody else's. No task's error
+  --- escapes it.
+  ---
+  --- With limits the turn ends early, and the next one goes on where it stopped:
+  --- nothing is lost, and order is kept. `messages` counts what user code gets to
+  --- see: messages, requests, other events, new connections, and tasks that start
+  --- or go on. `seconds` is how long the turn may work, whatever at; it is looked at
+  --- after each such thing, and each socket that is read or written.
   ---@param timeout? number seconds to wait at most for something to do (0)
   ---@param limits? { messages: integer, seconds: number } ends the turn early
   ---@return boolean more whether weft.run() would go on
@@ -373,7 +381,10 @@ local function new()
     return core.timeout(loop)
   end
 
-  --- A descriptor that turns readable when there is work for weft.step.
+  --- A descriptor that turns readable when there is work for weft.step: from
+  --- outside, or because of what was called between two turns (a message sent, a
+  --- task started). Timers do not show in it: ask weft.timeout() too. Poll it for
+  --- reading, and leave it alone otherwise.
   ---@return integer|nil
   ---@return string? word "unsupported", with poll(2)
   function weft.fd()

@@ -310,6 +310,34 @@ options.step = {
   seconds = { kind = check.seconds, default = huge },
 }
 
+--- weft.adapters.*.attach, the last argument
+options.attach = {
+  messages = options.step.messages,
+  seconds = options.step.seconds,
+  interval = { kind = check.number(0.001, huge, "seconds (a number, 0.001 or more)"), default = 0.01 },
+}
+
+--- The same for an adapter whose attachments have that method, and can be one
+--- beside the other.
+---@param method string
+---@return table
+function options.attach_beside(method)
+  local spec = {
+    beside = {
+      kind = function(value)
+        if type(value) == "table" and type(value[method]) == "function" then
+          return value
+        end
+        return nil, "an attachment with the method '" .. method .. "'"
+      end,
+    },
+  }
+  for name, option in pairs(options.attach) do
+    spec[name] = option
+  end
+  return spec
+end
+
 --- The settings that the core wants for connections (core.config), from
 --- options that were checked against one of the tables above.
 ---@param checked table
