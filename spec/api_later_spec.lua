@@ -21,7 +21,6 @@ describe("what a later version brings", function()
     raises(function() t.weft.connect("ws://127.0.0.1:9/", { memory_limit = 1000000 }) end, "connect", "memory_limit", LATER)
   end))
 
-
   it("may be asked for as what it is now: off", case(function(t)
     local server = t:listen {
       tls = false, proxy_protocol = false, websocket = function(ws) ws:send "plain" end,
