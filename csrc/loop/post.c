@@ -178,13 +178,11 @@ weft_post_forget(struct weft_membership *m)
 }
 
 /* To the kernel at once, or, in a turn that is late, as everything else. */
-static void
+static bool
 give(struct weft_link *k, struct weft_chunk *c)
 {
-    if (weft_loop_is_late(k->loop))
-        queue(k, c);
-    else
-        weft_link_send_now(k, c);
+    return weft_loop_is_late(k->loop) ? queue(k, c)
+                                      : weft_link_send_now(k, c);
 }
 
 void
