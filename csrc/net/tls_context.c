@@ -199,7 +199,7 @@ load_trust(struct weft_tls_context *c, const struct weft_tls_options *o,
         return false;
     }
     if (o->ca == NULL && !o->server && o->verify)
-        SSL_CTX_set_default_verify_paths(c->ctx);
+        weft_tls_trust_system(c->ctx);
     /* a session made under one rule is not resumed under another */
     digest[0] ^= (uint8_t)o->client_cert;
     SSL_CTX_set_session_id_context(c->ctx, digest, sizeof(digest));

@@ -6,6 +6,7 @@
  *     tls_bio.c        where OpenSSL takes ciphertext from and puts it
  *     tls_context.c    what connections share; names, ALPN, tickets
  *     tls_files.c      certificates and keys from files or PEM text
+ *     tls_trust.c      what the system trusts
  *     tls_self.c       a certificate made in memory
  *     tls_sessions.c   a client's sessions, kept to be resumed
  *     tls_verify.c     whom the peer is, pins, and why it was refused
@@ -128,6 +129,9 @@ bool weft_tls_load_identity(SSL_CTX *ctx, const struct weft_tls_identity *from,
                             char *why);
 bool weft_tls_load_ca(SSL_CTX *ctx, const char *ca, bool server,
                       uint8_t digest[32], char *why);
+
+/* tls_trust.c: what SSL_CERT_FILE, SSL_CERT_DIR or OpenSSL's defaults name. */
+void weft_tls_trust_system(SSL_CTX *ctx);
 
 /* tls_self.c */
 bool weft_tls_load_self_signed(SSL_CTX *ctx, const char *host, char *why);
