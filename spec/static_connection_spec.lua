@@ -86,6 +86,19 @@ describe("files of weft.static", function()
     assert.equal("200 3000000", output)
   end))
 
+  -- Between two turns nothing was queued, and the kernel had space, but less than
+  -- it tells of: so nobody looked at the clock, ever.
+  it("are closed when the client takes nothing of them for write_timeout", case(function(t)
+    local listening = t:listen { http = t.weft.static(place.path), write_timeout = 0.1 }
+    place:run "truncate -s 200M huge"
+    for _ = 1, 20 do
+      local raw = t:dial(listening, { receive_buffer = 4096 })
+      raw:send(request "/huge")
+      assert.equal(200, raw:parsed_head().status)
+    end
+    t:wait_until(function() return listening:stats().connections == 0 end, "the end of all")
+  end))
+
   it("are closed when the client goes away", case(function(t)
     local listening = serve(t)
     place:run "truncate -s 200M huge"

@@ -142,7 +142,7 @@ struct weft_answer {
 struct weft_flow {
     struct weft_link *link;
     struct weft_node awake;  /* in loop->awake, or ->spare_flows */
-    struct weft_node dirty;  /* in loop->dirty */
+    struct weft_node dirty;  /* in loop->dirty, or later */
     union {
         struct weft_node fed;       /* in loop->fed, while open */
         struct weft_node unsecured; /* in loop->unsecured, before */

@@ -5,10 +5,7 @@
 #include "loop/link_inner.h"
 #include "net/sock.h"
 
-enum {
-    STEP = 64 * 1024, /* bytes in the queue at a time */
-    STEPS = 4,        /* of one link in a turn: the others get theirs */
-};
+enum { STEP = 64 * 1024 }; /* bytes of a file that one link sends in a turn */
 
 void
 weft_answer_close_file(struct weft_answer *a)
@@ -87,14 +84,12 @@ weft_link_respond_file(struct weft_link *k, unsigned status,
 }
 
 bool
-weft_link_add_pieces(struct weft_link *k, int *steps)
+weft_link_add_piece(struct weft_link *k)
 {
     if (k->state != WEFT_LINK_ANSWERING || !k->flow->answer.has_file)
         return false;
-    if (++*steps < STEPS) {
-        add_piece(k);
-        return k->state != WEFT_LINK_CLOSED;
-    }
-    weft_link_watch(k, k->watch.wanted | WEFT_WRITABLE);
-    return false;
+    add_piece(k);
+    if (k->state != WEFT_LINK_CLOSED)
+        weft_list_add(&k->loop->later, &k->flow->dirty);
+    return true;
 }

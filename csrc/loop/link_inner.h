@@ -78,10 +78,9 @@ void weft_link_advance(struct weft_link *k);
 
 /* link_file.c */
 void weft_answer_close_file(struct weft_answer *a);
-/* All that was queued has left: more of the answer's file is queued, or, when
- * that was often enough in this turn, the next one sees to it.  False: nothing
- * was queued. */
-bool weft_link_add_pieces(struct weft_link *k, int *steps);
+/* All that was queued has left: the next piece of the answer's file is queued,
+ * which the next turn sends.  False: there is none. */
+bool weft_link_add_piece(struct weft_link *k);
 
 /* link_request.c */
 void weft_link_read_asked(struct weft_link *k);

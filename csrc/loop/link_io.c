@@ -414,24 +414,18 @@ send_queued(struct weft_link *k)
 void
 weft_link_flush(struct weft_link *k)
 {
-    int steps = 0;
-
     weft_link_catch_up(k);
     if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED
         || k->state == WEFT_LINK_DIALLING)
         return;
     if (!weft_link_is_awake(k))
         return; /* it has nothing to send */
-    do {
-        if (!send_queued(k))
-            return;
-    } while (weft_link_add_pieces(k, &steps));
-    if (k->state == WEFT_LINK_CLOSED)
+    if (!send_queued(k) || weft_link_add_piece(k))
         return;
     weft_session_set_blocked(&k->flow->session, false);
     return_buffer(k);
     weft_flow_touch(k->flow);
-    if ((k->watch.wanted & WEFT_WRITABLE) && !k->flow->answer.has_file)
+    if (k->watch.wanted & WEFT_WRITABLE)
         weft_link_watch(k, k->watch.wanted & WEFT_READABLE);
     if (k->drain)
         weft_link_mark(k);

@@ -18,6 +18,7 @@ weft_loop_init(struct weft_loop *loop, bool force_poll)
     weft_list_init(&loop->work);
     weft_list_init(&loop->batch);
     weft_list_init(&loop->dirty);
+    weft_list_init(&loop->later);
     weft_list_init(&loop->fed);
     weft_list_init(&loop->awake);
     weft_list_init(&loop->spare_flows);
@@ -338,6 +339,7 @@ weft_loop_flush(struct weft_loop *loop)
         weft_link_settle(WEFT_CONTAINER(n, struct weft_flow, fed)->link);
     weft_loop_post(loop);
     flush_dirty(loop);
+    weft_list_move(&loop->dirty, &loop->later);
     if (loop->timed)
         weft_histogram_add(&loop->turns, (uint64_t)(weft_now() - loop->woke));
 }

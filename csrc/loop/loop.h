@@ -107,6 +107,7 @@ struct weft_loop {
     bool behind;             /* the last one was late: dirty ones go first */
     bool dozes;              /* who polls us is to be woken */
     struct weft_node dirty;  /* struct weft_flow: with output */
+    struct weft_node later;  /* of these: what goes on in the next turn */
     struct weft_node fed;    /* struct weft_flow: with input in the arena */
     struct weft_node awake;  /* struct weft_flow: may rest; the first longest */
     struct weft_node spare_flows; /* struct weft_flow: without a link */
