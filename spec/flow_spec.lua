@@ -274,6 +274,20 @@ describe("a reader that takes nothing", function()
     assert.equal(8 * MEBI + 10 - got, #raw:receive(8 * MEBI + 10 - got))
     assert.equal("open", ws.state)
   end))
+
+  -- The kernel says that a socket can be written to when a third of its buffer,
+  -- which may be megabytes, is free.  A reader behind a proxy needs minutes.
+  it("is kept when it takes less than the kernel tells of", case(function(t)
+    local ws, raw = slow_reader(t, { write_timeout = patience(0.2) })
+    assert(ws:try_send(("x"):rep(8 * MEBI), "binary"))
+    local got, begin = 0, t.weft.now()
+    while t.weft.now() - begin < patience(1) do
+      got = got + #raw:receive(16384)
+      t.weft.sleep(patience(0.03))
+    end
+    assert.equal("open", ws.state)
+    assert.equal(8 * MEBI + 10 - got, #raw:receive(8 * MEBI + 10 - got))
+  end))
 end)
 
 describe("idle_timeout", function()

@@ -97,8 +97,9 @@ describe("a client that reads slowly", function()
   end))
 
   it("is dropped when it takes nothing", case(function(t)
+    local more = LARGE:rep(6) -- than the kernel takes for it
     local server = t:listen { write_timeout = 0.05, send_buffer = 8000000, http = function()
-      return 200, {}, LARGE
+      return 200, {}, more
     end }
     local raw = t:dial(server, { receive_buffer = 65536 })
     raw:send(get "/")

@@ -200,10 +200,22 @@ opening_expired(struct weft_link *k)
                            to);
 }
 
+/*
+ * The kernel tells late that a socket takes more: when a third of its buffer,
+ * which may be megabytes, is free.  Who reads slowly has made progress before.
+ */
+static void
+offer_again(struct weft_link *k)
+{
+    if (k->flow->stalled != 0 && k->loop->now >= deadline(k))
+        weft_link_flush(k);
+}
+
 void
 weft_link_expire(struct weft_link *k)
 {
     weft_link_catch_up(k); /* what its room has said is a message */
+    offer_again(k);
     if (k->loop->now >= deadline(k)) {
         if (k->state >= WEFT_LINK_ANSWERING)
             expire_open(k);
