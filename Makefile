@@ -78,8 +78,9 @@ load_module := $(BUILD)/weft/load.so
 c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
-.PHONY: all help deps demo test test-gc lint asan fuzz interop conformance \
-        conformance-full bench bench-docs bench-callgrind bench-step install clean c-tests fuzzers \
+.PHONY: all help deps demo test test-gc lint asan fuzz interop attack \
+        conformance conformance-full bench bench-docs bench-callgrind bench-step \
+        install clean c-tests fuzzers \
         benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -97,6 +98,7 @@ help:
 	@echo 'make asan         the tests under the address, undefined and leak sanitizers'
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
 	@echo 'make interop      Node, Python, Chromium, openssl, nginx, HAProxy, proxies, systemd, promtool (SKIP=chromium)'
+	@echo 'make attack       slow and half-open clients; how long honest ones wait meanwhile'
 	@echo 'make conformance  the Autobahn suite, ws and wss (GROUPS="1.* 2.*" ROLE=server)'
 	@echo 'make conformance-full  all 517 cases a role, compression included (an hour)'
 	@echo 'make bench        weft beside other servers (SCENARIOS="ws wss deflate broadcast crowd check" PEERS=)'
@@ -149,6 +151,11 @@ $(load_module): $(base) $(proto) $(net) $(poller) $(load) $(load_binding)
 	@mkdir -p $(@D)
 	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(OPENSSL_LIBS) $(ZLIB_LIBS)
 	@mv $@.new $@
+
+# What the server under attack measures itself with.
+$(BUILD)/attack/trim.so: spec/attack/trim.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,link)$(CC) $(module_ldflags) $(cflags) $(LUA_CFLAGS) $(LDFLAGS) -o $@ $<
 
 # Tests and fuzz targets see the floors they name and none above: an archive
 # of the lowest two, one of the two on top of them, and one of the load.
@@ -244,6 +251,11 @@ interop: deps
 	@.ci/deps interop
 	$(again) all
 	@spec/interop/run
+
+attack: deps
+	@.ci/deps attack
+	$(again) all $(BUILD)/attack/trim.so
+	@spec/attack/run
 
 conformance: deps
 	@.ci/deps conformance
