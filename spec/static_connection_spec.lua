@@ -6,6 +6,7 @@ local command = require "support.command"
 local folder = require "support.folder"
 local handshake = require "support.handshake"
 local memory = require "support.memory"
+local patience = require "support.patience"
 
 local MEGABYTE = 1024 * 1024
 local place
@@ -89,7 +90,7 @@ describe("files of weft.static", function()
   -- Between two turns nothing was queued, and the kernel had space, but less than
   -- it tells of: so nobody looked at the clock, ever.
   it("are closed when the client takes nothing of them for write_timeout", case(function(t)
-    local listening = t:listen { http = t.weft.static(place.path), write_timeout = 0.1 }
+    local listening = t:listen { http = t.weft.static(place.path), write_timeout = patience(0.2) }
     place:run "truncate -s 200M huge"
     for _ = 1, 20 do
       local raw = t:dial(listening, { receive_buffer = 4096 })
