@@ -1,27 +1,34 @@
 # weft: build, test, install.  `make help` lists the targets.
 #
-# Everything that is made lands in build/.  Every tool, flag and path below
-# can be given on the command line or in the environment.
+# Everything that is made lands in build/, for another Lua than 5.4 (LUA=luajit)
+# in a folder of that.  Every tool, flag and path below can be given on the
+# command line or in the environment.
 
 PKG_CONFIG ?= pkg-config
 LUA        ?= lua5.4
 BUSTED     ?= $(shell command -v busted)
-BUILD      ?= build
+
+# lua5.1 to lua5.5, or luajit, whatever its command is called
+lua_name   := $(or $(shell $(LUA) -e 'io.write(jit and "luajit" or "lua" .. \
+                _VERSION:match("[%d.]+"))' 2>/dev/null),$(notdir $(LUA)))
+lua_number := $(patsubst lua%,%,$(lua_name:luajit=lua5.1))
+BUILD      ?= build$(addprefix /,$(filter-out lua5.4,$(lua_name)))
 CFLAGS     ?= -O2 -g
 SECONDS    ?= 60
 
 PREFIX     ?= /usr/local
-LUADIR     ?= $(PREFIX)/share/lua/5.4
-LIBDIR     ?= $(PREFIX)/lib/lua/5.4
+LUADIR     ?= $(PREFIX)/share/lua/$(lua_number)
+LIBDIR     ?= $(PREFIX)/lib/lua/$(lua_number)
 BINDIR     ?= $(PREFIX)/bin
 
 # Looked up once, and only by a target that compiles: `make deps` must work
 # before pkg-config is there.
 once = $(eval $(1) := $(2))$(value $(1))
 LUA_PC     ?= $(call once,LUA_PC,$(or $(firstword $(foreach name,\
-                  lua5.4 lua-5.4 lua54 lua,$(if $(shell $(PKG_CONFIG) \
-                  --exists '$(name) >= 5.4' 2>/dev/null && echo yes),\
-                  $(name)))),lua5.4))
+                  $(lua_name) lua-$(lua_number) lua$(subst .,,$(lua_number)) \
+                  lua,$(if $(filter $(if $(filter luajit,$(name)),2.1,\
+                  $(lua_number))%,$(shell $(PKG_CONFIG) --modversion $(name) \
+                  2>/dev/null)),$(name)))),$(lua_name)))
 LUA_CFLAGS ?= $(call once,LUA_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(LUA_PC)))
 OPENSSL_CFLAGS ?= $(call once,OPENSSL_CFLAGS,$(shell \
                   $(PKG_CONFIG) --cflags libssl libcrypto))

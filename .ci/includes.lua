@@ -9,14 +9,14 @@ local below = {
   net = { "base" },
   loop = { "net", "proto", "base" },
   lua = { "loop", "net", "proto", "base" },
-  idn = {}, -- modules of their own
-  load = { "net", "proto", "base", "loop/poller.h" },
+  idn = { "lua/compat.h" }, -- modules of their own
+  load = { "net", "proto", "base", "loop/poller.h", "lua/compat.h" },
 }
 
 -- which files a system header belongs to; nil: it is anybody's
 local function rooms_of(header)
   if header:match("^lua[a-z]*%.h$") or header == "lauxlib.h" then
-    return { "^csrc/lua/", "^csrc/idn/", "^csrc/load/module%.c$" }
+    return { "^csrc/lua/compat%.h$" }
   elseif header:match("^openssl/[dt]?tls1?%.h$") or header:match("^openssl/ssl[23]?%.h$") then
     return { "^csrc/net/tls[_%l]*%.[ch]$" }
   elseif header:match("^openssl/") then

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include <idn2.h>
-#include <lauxlib.h>
-#include <lua.h>
+
+#include "lua/compat.h"
 
 #define EXPORT __attribute__((visibility("default")))
 

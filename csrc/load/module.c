@@ -8,10 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include <lauxlib.h>
-#include <lua.h>
-
 #include "load/load.h"
+#include "lua/compat.h"
 
 #define RUN_TYPE "weft.LoadRun"
 #define EXPORT __attribute__((visibility("default")))

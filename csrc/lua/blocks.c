@@ -11,7 +11,6 @@
  */
 #include "lua/blocks.h"
 
-#include <lauxlib.h>
 #include <stddef.h>
 #include <string.h>
 

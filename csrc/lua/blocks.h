@@ -5,7 +5,7 @@
 #ifndef WEFT_LUA_BLOCKS_H
 #define WEFT_LUA_BLOCKS_H
 
-#include <lua.h>
+#include "lua/compat.h"
 
 /* Adds keep_blocks and free_blocks to the module table on the top of L. */
 void weft_blocks_register(lua_State *L);

@@ -4,9 +4,9 @@
  */
 #include "lua/check.h"
 
-#include <lauxlib.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -167,6 +167,17 @@ weft_check_send(lua_State *L, int arg, bool may_wait, bool is_stream,
     return m;
 }
 
+/* Pushes a count as text: not every Lua formats one that large. */
+static const char *
+push_count(lua_State *L, size_t n)
+{
+    char digits[24];
+
+    snprintf(digits, sizeof(digits), "%zu", n);
+    lua_pushstring(L, digits);
+    return lua_tostring(L, -1);
+}
+
 /*
  * Where the character begins that `at`, the first byte that is not good, or
  * the end, cuts short: the position that Lua's utf8.len() names too.
@@ -208,8 +219,8 @@ weft_check_message(lua_State *L, int arg, enum weft_opcode opcode,
 
     if (fault != 0)
         weft_raise(L, "%s: argument 'message': expected UTF-8 text, got text "
-                   "that is invalid at byte %I (the kind \"binary\" sends any "
-                   "bytes)", fname, (LUAI_UACINT)fault);
+                   "that is invalid at byte %s (the kind \"binary\" sends any "
+                   "bytes)", fname, push_count(L, fault));
     return text;
 }
 
@@ -224,7 +235,7 @@ weft_check_payload(lua_State *L, int arg, size_t *len, const char *fname)
     s = weft_check_string(L, arg, len, fname, "payload");
     if (*len > WEFT_CONTROL_MAX)
         weft_raise(L, "%s: argument 'payload': expected at most %d bytes, "
-                   "got %I", fname, WEFT_CONTROL_MAX, (LUAI_UACINT)*len);
+                   "got %s", fname, WEFT_CONTROL_MAX, push_count(L, *len));
     return s;
 }
 
@@ -258,11 +269,11 @@ weft_check_close(lua_State *L, int code_arg, int reason_arg,
     *reason = weft_check_string(L, reason_arg, len, fname, "reason");
     if (*len > WEFT_REASON_MAX)
         weft_raise(L, "%s: argument 'reason': expected at most %d bytes, "
-                   "got %I", fname, WEFT_REASON_MAX, (LUAI_UACINT)*len);
+                   "got %s", fname, WEFT_REASON_MAX, push_count(L, *len));
     fault = utf8_fault(*reason, *len);
     if (fault != 0)
         weft_raise(L, "%s: argument 'reason': expected UTF-8 text, got text "
-                   "that is invalid at byte %I", fname, (LUAI_UACINT)fault);
+                   "that is invalid at byte %s", fname, push_count(L, fault));
     return code;
 }
 

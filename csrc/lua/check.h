@@ -11,10 +11,10 @@
 #ifndef WEFT_LUA_CHECK_H
 #define WEFT_LUA_CHECK_H
 
-#include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lua/compat.h"
 #include "proto/frame.h"
 
 /*

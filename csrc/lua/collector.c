@@ -14,6 +14,19 @@ enum { /* kibibytes */
                          would set off another collection at once */
 };
 
+/* Whether the collector runs and can be told: 5.3 and 5.4 take an amount below
+ * zero. */
+static bool
+listens(lua_State *L)
+{
+#if LUA_VERSION_NUM == 503 || LUA_VERSION_NUM == 504
+    return lua_gc(L, LUA_GCISRUNNING, 0) != 0;
+#else
+    (void)L;
+    return false;
+#endif
+}
+
 /*
  * Lua's own way to say that so many kibibytes were allocated, or, below zero,
  * that they were not.  False: it does not hear, a finalizer is running.
@@ -29,7 +42,7 @@ weft_untold_add(lua_State *L, struct weft_untold *u, size_t len)
 {
     int kibibytes = (int)(len / 1024 < MOST ? len / 1024 : MOST);
 
-    if (u->now >= MOST || !lua_gc(L, LUA_GCISRUNNING))
+    if (u->now >= MOST || !listens(L))
         return;
     if (tell(L, -kibibytes))
         u->now += kibibytes;
@@ -38,7 +51,7 @@ weft_untold_add(lua_State *L, struct weft_untold *u, size_t len)
 void
 weft_untold_settle(lua_State *L, struct weft_untold *u)
 {
-    if (u->now < MOST || !lua_gc(L, LUA_GCISRUNNING))
+    if (u->now < MOST || !listens(L))
         return;
     if (tell(L, u->now + u->ahead)) {
         u->now = 0;

@@ -5,14 +5,15 @@
  * counts bytes: a few such messages would have it go through everything there
  * is, in the middle of a burst.  So their bytes are kept from it while a turn
  * runs and told when one ends, once they have become as many as they may; a
- * collector that is stopped is left alone.
+ * collector that is stopped, or cannot be told, is left alone.
  */
 #ifndef WEFT_LUA_COLLECTOR_H
 #define WEFT_LUA_COLLECTOR_H
 
-#include <lua.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "lua/compat.h"
 
 enum { WEFT_LARGE = 4 * 1024 }; /* a message of so many bytes counts */
 

@@ -38,6 +38,7 @@ luaopen_weft_core(lua_State *L)
     weft_signal_register(L);
     weft_crew_register(L);
     weft_process_register(L);
+    weft_text_register(L);
     weft_blocks_register(L);
     weft_ranges_register(L);
     weft_protocol_register(L);

@@ -3,8 +3,6 @@
  */
 #include "lua/head.h"
 
-#include <lauxlib.h>
-
 #define HEADERS "weft.Headers"
 
 static void

@@ -4,8 +4,7 @@
 #ifndef WEFT_LUA_HEAD_H
 #define WEFT_LUA_HEAD_H
 
-#include <lua.h>
-
+#include "lua/compat.h"
 #include "proto/http.h"
 
 /*

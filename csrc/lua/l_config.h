@@ -5,9 +5,8 @@
 #ifndef WEFT_LUA_L_CONFIG_H
 #define WEFT_LUA_L_CONFIG_H
 
-#include <lua.h>
-
 #include "base/bytes.h"
+#include "lua/compat.h"
 #include "proto/deflate_offer.h"
 
 struct weft_config;

@@ -5,9 +5,10 @@
 #ifndef WEFT_LUA_L_FILE_H
 #define WEFT_LUA_L_FILE_H
 
-#include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "lua/compat.h"
 
 /* Whether the value at an index of the stack is a file, open or not. */
 bool weft_lua_is_file(lua_State *L, int index);

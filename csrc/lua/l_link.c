@@ -73,8 +73,10 @@ push_method(lua_State *L, lua_CFunction f, bool more)
 {
     lua_pushliteral(L, "text");
     lua_pushliteral(L, "binary");
-    if (more)
-        lua_rotate(L, -3, 2);
+    if (more) {
+        lua_pushvalue(L, -3);
+        lua_remove(L, -4);
+    }
     lua_pushcclosure(L, f, more ? 3 : 2);
 }
 

@@ -94,7 +94,7 @@ push_address(lua_State *L, const struct weft_addr *a)
 
     weft_addr_host(a, host);
     if (a->storage.ss_family == AF_UNIX)
-        return lua_pushstring(L, host);
+        return lua_pushfstring(L, "%s", host);
     return lua_pushfstring(L, strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d",
                            host, port);
 }

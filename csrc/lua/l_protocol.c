@@ -7,13 +7,11 @@
  */
 #include "lua/l_protocol.h"
 
-#include <lauxlib.h>
 #include <string.h>
 
 #include "lua/check.h"
 #include "lua/head.h"
 #include "proto/endpoint.h"
-
 
 static struct weft_endpoint *
 check_protocol(lua_State *L)

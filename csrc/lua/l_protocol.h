@@ -5,7 +5,7 @@
 #ifndef WEFT_LUA_L_PROTOCOL_H
 #define WEFT_LUA_L_PROTOCOL_H
 
-#include <lua.h>
+#include "lua/compat.h"
 
 /* The name of its metatable in the registry. */
 #define WEFT_PROTOCOL "weft.Protocol"

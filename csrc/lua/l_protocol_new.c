@@ -4,7 +4,6 @@
  */
 #include "lua/l_protocol.h"
 
-#include <lauxlib.h>
 #include <string.h>
 
 #include "lua/check.h"

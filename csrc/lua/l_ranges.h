@@ -4,8 +4,7 @@
 #ifndef WEFT_LUA_L_RANGES_H
 #define WEFT_LUA_L_RANGES_H
 
-#include <lua.h>
-
+#include "lua/compat.h"
 #include "net/range.h"
 
 /* The ranges at an index of the stack, good while they stay there; raises when

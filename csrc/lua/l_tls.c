@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "base/crypto.h"
 #include "lua/l_config.h"
 
 struct box {
@@ -130,37 +129,6 @@ weft_tls_field(lua_State *L, int index)
     return context;
 }
 
-/* core.base64(bytes) */
-static int
-core_base64(lua_State *L)
-{
-    size_t len;
-    const char *bytes = luaL_checklstring(L, 1, &len);
-    char *to;
-
-    luaL_argcheck(L, len < 1 << 30, 1, "too long");
-    to = lua_newuserdatauv(L, WEFT_BASE64_SIZE(len), 0);
-    weft_base64(bytes, len, to);
-    lua_pushstring(L, to);
-    return 1;
-}
-
-/* core.unbase64(text) -> bytes, or nil when it is no base64 */
-static int
-core_unbase64(lua_State *L)
-{
-    size_t len, got;
-    const char *text = luaL_checklstring(L, 1, &len);
-    luaL_Buffer b;
-    char *to = luaL_buffinitsize(L, &b, len / 4 * 3);
-
-    if (weft_unbase64(text, len, (uint8_t *)to, &got))
-        luaL_pushresultsize(&b, got);
-    else
-        lua_pushnil(L);
-    return 1;
-}
-
 /* ---- what a connection tells */
 
 /* t[name] = the fact, t being on the top; nothing when there is none. */
@@ -275,8 +243,6 @@ weft_tls_register(lua_State *L)
     };
     static const luaL_Reg functions[] = {
         { "tls_context", core_tls_context },
-        { "base64", core_base64 },
-        { "unbase64", core_unbase64 },
         { NULL, NULL },
     };
 

@@ -8,14 +8,12 @@
 #ifndef WEFT_LUA_STATE_H
 #define WEFT_LUA_STATE_H
 
-#include <lauxlib.h>
-#include <lua.h>
-
 #include "loop/link.h"
 #include "loop/listener.h"
 #include "loop/loop.h"
 #include "loop/room.h"
 #include "lua/collector.h"
+#include "lua/compat.h"
 #include "net/sock.h"
 
 /* One per lua_State, in the registry: what runs in it now. */
@@ -23,6 +21,7 @@ struct weft_state {
     int turns;              /* turns running, of all instances */
     struct weft_task *task; /* the running task, or NULL */
     lua_State *leaf;        /* the thread whose code runs on its behalf */
+    const char *call;       /* on plain 5.1: the last that began to wait */
     const void *text, *binary; /* the strings "text" and "binary", as
                                   lua_topointer() names them */
     int text_ref, binary_ref;  /* and where the registry has them */
@@ -469,13 +468,14 @@ void weft_log_begin(struct weft_server *s);
 void weft_log_tell(lua_State *L, struct weft_instance *I);
 void weft_log_register(lua_State *L);
 
-/* ---- l_queue.c, l_room.c, signal.c, l_crew.c, l_process.c: each adds its
- * functions to the module table on the top of the stack */
+/* ---- l_queue.c, l_room.c, signal.c, l_crew.c, l_process.c, l_text.c: each
+ * adds its functions to the module table on the top of the stack */
 void weft_queue_register(lua_State *L);
 void weft_room_register(lua_State *L);
 void weft_signal_register(lua_State *L);
 void weft_crew_register(lua_State *L);
 void weft_process_register(lua_State *L);
+void weft_text_register(lua_State *L);
 /* Pushes what a TAKE or PUT that is over returns. */
 int weft_queue_push_outcome(lua_State *L, struct weft_wait *w);
 /* The signal watch is ready: wakes waits. */

@@ -63,7 +63,9 @@ weft_wait_park(lua_State *L, struct weft_wait *w, double seconds)
     if (w->task == NULL)
         return block(L, w);
     lua_pushlightuserdata(L, (void *)&weft_mark);
-    return lua_yield(L, 1);
+    /* all of the call's stack: before 5.4 what is not yielded is out of the
+       reach of who completes the wait */
+    return lua_yield(L, lua_gettop(L));
 }
 
 /* ---- resuming */
@@ -71,7 +73,7 @@ weft_wait_park(lua_State *L, struct weft_wait *w, double seconds)
 static void
 task_yielded(lua_State *L, struct weft_task *t, int n)
 {
-    const void *mark = n > 0 ? lua_touserdata(t->thread, -n) : NULL;
+    const void *mark = n > 0 ? lua_touserdata(t->thread, -1) : NULL;
 
     if (mark == &weft_mark) {
         if (t->wait.outcome == WEFT_WAITING)
@@ -92,6 +94,20 @@ task_yielded(lua_State *L, struct weft_task *t, int n)
                            "values, or weft.wrap for a generator)");
         weft_task_failed(L, t);
     }
+}
+
+/* Plain 5.1's lua_yield() has raised, in the middle of a wait that was begun:
+ * says it in our words. */
+static void
+withdraw(lua_State *L, struct weft_task *t)
+{
+    struct weft_wait *w = &t->wait;
+
+    if (w->kind == WEFT_WAIT_NONE || w->outcome != WEFT_WAITING)
+        return;
+    weft_wait_end(w, WEFT_CANCELLED);
+    lua_pop(L, 1 + weft_push_outcome(L, w));
+    lua_pushfstring(L, WEFT_CANNOT_LEAVE, w->instance->state->call);
 }
 
 /* Resumes with n values that are on the task's own thread already. */
@@ -117,6 +133,8 @@ go(lua_State *L, struct weft_task *t, int n)
         weft_task_done(L, t);
     } else {
         lua_xmove(t->thread, L, 1);
+        if (WEFT_PLAIN_51)
+            withdraw(L, t);
         if (weft_task_is_cancellation(L, t)) {
             lua_pop(L, 1);
             weft_task_cancelled(L, t);
@@ -183,19 +201,18 @@ weft_task_take(lua_State *L, struct weft_instance *I, int n)
     return t;
 }
 
-/* core.resume(loop, co, ...): see types/core.lua */
+/* core.resume(co, ...): see types/core.lua */
 int
 weft_core_resume(lua_State *L)
 {
-    struct weft_instance *I = weft_check_instance(L, 1);
-    struct weft_state *S = I->state;
-    lua_State *co = lua_tothread(L, 2), *leaf = S->leaf;
-    int n = lua_gettop(L) - 2, status, results = 0;
+    struct weft_state *S = weft_state_of(L);
+    lua_State *co = lua_tothread(L, 1), *leaf = S->leaf;
+    int n = lua_gettop(L) - 1, status, results = 0;
     const void *mark;
     lua_Debug ar;
 
     if (co == NULL)
-        return weft_argument_error(L, 2, "weft.wrap", "co", "a thread");
+        return weft_argument_error(L, 1, "weft.wrap", "co", "a thread");
     if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar))
         return weft_raise(L, "cannot resume non-suspended coroutine");
     if (lua_status(co) == LUA_OK && lua_gettop(co) == 0)
@@ -208,7 +225,7 @@ weft_core_resume(lua_State *L)
     status = lua_resume(co, L, n, &results);
     S->leaf = leaf;
     mark = status == LUA_YIELD && results > 0
-               ? lua_touserdata(co, -results)
+               ? lua_touserdata(co, -1)
                : NULL;
     if (mark == &weft_mark) {
         lua_pushliteral(L, "wait");
@@ -221,7 +238,7 @@ weft_core_resume(lua_State *L)
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_pushliteral(L, "error");
         lua_xmove(co, L, 1);
-        weft_reset_thread(co, L);
+        lua_closethread(co, L);
         return 2;
     }
     luaL_checkstack(L, results + 1, "too many results");

@@ -87,22 +87,11 @@ weft_task_is_cancellation(lua_State *L, const struct weft_task *t)
 }
 
 void
-weft_reset_thread(lua_State *co, lua_State *L)
-{
-#if LUA_VERSION_RELEASE_NUM >= 50406
-    lua_closethread(co, L);
-#else
-    (void)L;
-    lua_resetthread(co);
-#endif
-}
-
-void
 weft_task_cancelled(lua_State *L, struct weft_task *t)
 {
     weft_task_push(L, t);
     t->status = WEFT_TASK_RUNNING; /* its <close> variables may act on it */
-    weft_reset_thread(t->thread, L);
+    lua_closethread(t->thread, L);
     leave(L, t, WEFT_TASK_CANCELLED);
     tell_connection(L, t, WEFT_TASK_CANCELLED);
     lua_pop(L, 1);
@@ -187,7 +176,7 @@ weft_task_failed(lua_State *L, struct weft_task *t)
     lua_remove(L, -2);
     weft_task_push(L, t);
     task = lua_gettop(L);
-    weft_reset_thread(co, L);
+    lua_closethread(co, L);
     keep_error(L, t, error);
     leave(L, t, WEFT_TASK_FAILED);
     if (!joined) {

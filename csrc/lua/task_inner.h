@@ -15,6 +15,11 @@
 /* What a cancelled task's waits raise; nobody reports it. */
 #define WEFT_CANCELLED_ERROR "the task was cancelled"
 
+/* Why a task cannot wait although it is one, on plain 5.1; of a call's name. */
+#define WEFT_CANNOT_LEAVE                                                    \
+    "%s: cannot wait here: on plain Lua 5.1 a task cannot wait inside "      \
+    "pcall, a generic for, a metamethod or another function written in C"
+
 /* A wait without a kind yet, for the task (NULL: the main thread) on L. */
 struct weft_wait *weft_wait_clean(struct weft_wait *w,
                                   struct weft_instance *I,
@@ -41,9 +46,6 @@ void weft_task_failed(lua_State *L, struct weft_task *t);
 
 /* Whether the error on the top of L is that of a cancelled task's wait. */
 bool weft_task_is_cancellation(lua_State *L, const struct weft_task *t);
-
-/* Closes a coroutine where it stands: its <close> variables run. */
-void weft_reset_thread(lua_State *co, lua_State *L);
 
 /* core.resume() */
 int weft_core_resume(lua_State *L);

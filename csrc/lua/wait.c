@@ -104,8 +104,12 @@ weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
             weft_raise(L, "%s: belongs to another weft instance than the "
                           "running task",
                        call);
+        if (WEFT_PLAIN_51)
+            S->call = call;
         return pass_cancelled(L, t) ? weft_wait_clean(&t->wait, I, t, L) : NULL;
     }
+    if (WEFT_PLAIN_51 && t != NULL && S->leaf == L)
+        weft_raise(L, WEFT_CANNOT_LEAVE, call);
     if (!weft_wait_blocks(L, I))
         weft_raise(L, "%s: cannot wait here: neither a task nor the main "
                       "thread (start a task with weft.spawn, or make the "

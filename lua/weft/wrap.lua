@@ -1,5 +1,6 @@
 --- weft.wrap: coroutines inside which weft's calls still work.  Internal.
 
+local compat = require "weft.compat"
 local core = require "weft.core"
 
 --- Like coroutine.wrap.
@@ -13,7 +14,7 @@ return function(loop, fn)
   -- Hands on what core.resume returned; a wait is passed to whoever resumed us.
   local function carry(what, ...)
     if what == "wait" then
-      return carry(core.resume(loop, co, coroutine.yield(core.mark)))
+      return carry(core.resume(co, coroutine.yield(core.mark)))
     end
     busy = false
     if what == "error" then
@@ -24,7 +25,7 @@ return function(loop, fn)
 
   local function step(...)
     busy = true
-    return carry(core.resume(loop, co, ...))
+    return carry(core.resume(co, ...))
   end
 
   return function(...)
@@ -32,8 +33,7 @@ return function(loop, fn)
     if status ~= "suspended" then
       error("cannot resume " .. status .. " coroutine", 2)
     end
-    local _, is_main = coroutine.running()
-    if is_main then -- no task that could park
+    if compat.is_main() then -- no task that could park
       return core.run(loop, step, ...)
     end
     return step(...)

@@ -88,11 +88,11 @@ function core.queue(loop, limit) end
 ---@param loop weft.Loop
 ---@return string|nil, string?
 function core.wait(loop, fd, mode, timeout) end
---- For weft.wrap: resumes a plain coroutine on behalf of the running task.
+--- For weft.wrap and protected.lua: resumes a plain coroutine on behalf of the running task.
 --- Returns "wait" when it parked inside a weft call (yield core.mark and call
 --- again with what that returns), "yield", values... when it yielded, "done",
 --- results... when it returned, or "error", err.
-function core.resume(loop, co, ...) end
+function core.resume(co, ...) end
 --- What a parked coroutine yields.
 core.mark = nil ---@type lightuserdata
 
@@ -130,6 +130,14 @@ function core.config(options) end
 ---@return userdata|nil context, string? message names the option and file
 function core.tls_context(options, before) end
 
+--- Whether bytes are UTF-8, to their end.
+---@param bytes string
+---@return boolean
+function core.is_utf8(bytes) end
+--- 16 hexadecimal digits that other bytes hardly have; not for secrets.
+---@param bytes string
+---@return string
+function core.fingerprint(bytes) end
 --- Base64 without line breaks.
 ---@param bytes string
 ---@return string
