@@ -58,11 +58,6 @@ local function if_range(text, representation, now)
          and representation.modified < now
 end
 
--- A number of digits; what is too much for an integer is past every file.
-local function position(digits)
-  return math.tointeger(tonumber(digits)) or math.maxinteger
-end
-
 --- The single range of bytes that is asked for: offset and length; nil when
 --- the whole is to be sent, and nil, true when there is no such range (416).
 --- Several ranges at once are answered by the whole.
@@ -82,13 +77,13 @@ function conditions.range(headers, representation, now)
      or not if_range(headers["if-range"], representation, now) then
     return nil
   elseif first == "" then -- the last so many bytes
-    local length = math.min(position(last), size)
+    local length = math.min(tonumber(last), size)
     if length > 0 then
       return size - length, length
     end
-    return nil, position(last) == 0 or nil
+    return nil, tonumber(last) == 0 or nil
   end
-  first, last = position(first), last == "" and math.maxinteger or position(last)
+  first, last = tonumber(first), last == "" and math.huge or tonumber(last)
   if last < first then
     return nil
   elseif first >= size then

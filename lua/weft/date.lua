@@ -19,6 +19,8 @@ for _, name in pairs(weekdays) do
   weekday_names[name] = true
 end
 
+local floor = math.floor
+
 local DAY = 86400
 local ERA = 146097 -- days of 400 years, after which the calendar repeats
 
@@ -27,21 +29,23 @@ local function days_to(year, month, day)
   if month < 3 then
     year = year - 1
   end
-  local era, year_of_era = year // 400, year % 400
-  local day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-  return era * ERA + year_of_era * 365 + year_of_era // 4 - year_of_era // 100
-         + day_of_year - 719468
+  local era, year_of_era = floor(year / 400), year % 400
+  local day_of_year = floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1
+  return era * ERA + year_of_era * 365 + floor(year_of_era / 4)
+         - floor(year_of_era / 100) + day_of_year - 719468
 end
 
 -- The other way: year, month, day.
 local function date_of(days)
   days = days + 719468
-  local era, day_of_era = days // ERA, days % ERA
-  local year = (day_of_era - day_of_era // 1460 + day_of_era // 36524
-                - day_of_era // 146096) // 365
-  local day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
-  local month = (5 * day_of_year + 2) // 153
-  local day = day_of_year - (153 * month + 2) // 5 + 1
+  local era, day_of_era = floor(days / ERA), days % ERA
+  local year = floor((day_of_era - floor(day_of_era / 1460)
+                      + floor(day_of_era / 36524)
+                      - floor(day_of_era / 146096)) / 365)
+  local day_of_year = day_of_era - (365 * year + floor(year / 4)
+                                    - floor(year / 100))
+  local month = floor((5 * day_of_year + 2) / 153)
+  local day = day_of_year - floor((153 * month + 2) / 5) + 1
   month = month < 10 and month + 3 or month - 9
   return era * 400 + year + (month < 3 and 1 or 0), month, day
 end
@@ -50,16 +54,16 @@ end
 ---@param seconds integer
 ---@return string
 function date.format(seconds)
-  local days, rest = seconds // DAY, seconds % DAY
+  local days, rest = floor(seconds / DAY), seconds % DAY
   local year, month, day = date_of(days)
   return ("%s, %02d %s %04d %02d:%02d:%02d GMT"):format(
-    weekdays[days % 7], day, months[month], year, rest // 3600,
-    rest // 60 % 60, rest % 60)
+    weekdays[days % 7], day, months[month], year, floor(rest / 3600),
+    floor(rest / 60) % 60, rest % 60)
 end
 
 -- Two digits are the year that is at most 50 years ahead (RFC 9110, 5.6.7).
 local function full_year(digits, now)
-  local this = date_of(now // DAY)
+  local this = date_of(floor(now / DAY))
   local year = this - this % 100 + digits
   return year > this + 50 and year - 100 or year
 end

@@ -6,6 +6,7 @@
 
 local core = require "weft.core"
 local check = require "weft.check"
+local compat = require "weft.compat"
 local handlers = require "weft.handlers"
 local options = require "weft.options"
 local records = require "weft.fallback.records"
@@ -78,7 +79,7 @@ local function read_file(path)
   if not file then
     return nil, why
   end
-  local text = file:read "a"
+  local text = file:read "*a"
   file:close()
   return text
 end
@@ -86,7 +87,7 @@ end
 -- The JavaScript for browsers, which lies beside this file.
 local function read_script(level)
   local here = debug.getinfo(1, "S").source:match("^@(.*)$")
-    or package.searchpath("weft.fallback", package.path) or ""
+    or compat.searchpath("weft.fallback", package.path) or ""
   local text, why = read_file(here:gsub("[^/\\]*$", "") .. "weft.js")
   if not text then
     error("weft.fallback: the client for browsers is missing: " .. why, level + 1)
@@ -94,13 +95,9 @@ local function read_script(level)
   return text
 end
 
--- FNV-1a, of 64 bits: whether a browser has the file already.
+-- Whether a browser has the file already.
 local function entity_tag(text)
-  local hash = 0xCBF29CE484222325
-  for i = 1, #text do
-    hash = (hash ~ text:byte(i)) * 0x100000001B3
-  end
-  return ("\"%016x\""):format(hash)
+  return '"' .. core.fingerprint(text) .. '"'
 end
 
 local function serve_script(service, request)
@@ -194,7 +191,7 @@ end
 
 local function stream(found, request, origin)
   local after = request.headers["last-event-id"] or request.query["weft.after"] or "0"
-  after = after:find("^%d+$") and #after <= 15 and math.tointeger(tonumber(after))
+  after = after:find("^%d+$") and #after <= 15 and tonumber(after)
   if not after then
     return answer(origin, 400, "weft.after: expected the number of an event.")
   elseif after < found.acked then

@@ -2,6 +2,7 @@
 --- get.  Internal; the tables it makes are public.
 
 local check = require "weft.check"
+local compat = require "weft.compat"
 
 local http = {}
 
@@ -55,7 +56,7 @@ local function lines_of(name, given)
   local values = type(given) == "table" and given or { given }
   local lines = {}
   for i, value in ipairs(values) do
-    value = math.type(value) == "integer" and tostring(value) or value
+    value = compat.is_integer(value) and ("%d"):format(value) or value
     if not check.field_value(value) then
       break
     end
@@ -112,6 +113,13 @@ function http.header_lines(headers, own)
   return table.concat(all)
 end
 
+local function copy(to, headers)
+  for name, value in next, headers do
+    to[name] = value
+  end
+  return to
+end
+
 -- Where the metatable of prepared headers has their lines.
 local LINES = {}
 
@@ -121,16 +129,17 @@ local LINES = {}
 ---@param headers table that is not changed any more
 ---@return fun(): table
 function http.prepare(headers)
+  if not compat.asks_pairs then -- whoever looked through such a table would see nothing
+    return function()
+      return copy({}, headers)
+    end
+  end
   local metatable = {
     [LINES] = assert(http.header_lines(headers, function() end)),
     __index = headers,
     __pairs = function() return next, headers end,
     __newindex = function(self, name, value)
-      setmetatable(self, nil)
-      for each, its in next, headers do
-        self[each] = its
-      end
-      self[name] = value
+      copy(setmetatable(self, nil), headers)[name] = value
     end,
   }
   return function()

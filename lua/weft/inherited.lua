@@ -9,7 +9,7 @@ local FIRST, MOST = 3, 1024
 
 local function number(name)
   local text = os.getenv(name) or ""
-  return text:find("^%d+$") and math.tointeger(tonumber(text)) or nil
+  return text:find("^%d+$") and tonumber(text) or nil
 end
 
 --- The descriptors, if the environment says that they are this process's, in

@@ -1,6 +1,7 @@
 --- weft.reconnecting: one connection after the other.  Internal.
 
 local core = require "weft.core"
+local compat = require "weft.compat"
 
 local reconnecting = {}
 
@@ -123,8 +124,7 @@ local function close(state)
     return
   end
   ws:close(nil, nil, 0)
-  local _, is_main = coroutine.running()
-  if is_main then
+  if compat.is_main() then
     ws:wait_closed()
   end
 end

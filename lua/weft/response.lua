@@ -2,6 +2,7 @@
 
 local core = require "weft.core"
 local check = require "weft.check"
+local compat = require "weft.compat"
 local http = require "weft.http"
 
 local response = {}
@@ -27,7 +28,7 @@ local function join(who, list)
 end
 
 local function check_status(who, status)
-  if math.type(status) ~= "integer" or status < 200 or status > 599 then
+  if not compat.is_integer(status) or status < 200 or status > 599 then
     error(who .. " must return a status from 200 to 599, got "
           .. check.show(status), 0)
   end
@@ -42,7 +43,7 @@ local function take_length(who, headers)
   local told, length
   for name, value in pairs(headers) do
     if is_length(name) then
-      told, length = true, math.tointeger(tonumber(value))
+      told, length = true, compat.tointeger(tonumber(value))
       if not length or length < 0 then
         error(who .. ": header 'Content-Length': expected a whole number, got "
               .. check.show(value), 0)

@@ -3,6 +3,7 @@
 local core = require "weft.core"
 local check = require "weft.check"
 local closing = require "weft.closing"
+local compat = require "weft.compat"
 local handlers = require "weft.handlers"
 local log = require "weft.log"
 local opening = require "weft.opening"
@@ -99,7 +100,7 @@ function Server:connections()
   check_self(self, "connections")
   local list, i = self.listener:connections(), 0
   local sessions = sessions_of(self.plan)
-  table.move(sessions, 1, #sessions, #list + 1, list)
+  compat.move(sessions, 1, #sessions, #list + 1, list)
   return function()
     i = i + 1
     return list[i]

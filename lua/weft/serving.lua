@@ -2,6 +2,8 @@
 --- Internal.
 
 local core = require "weft.core"
+local compat = require "weft.compat"
+local protected = require "weft.protected"
 
 local serving = {}
 
@@ -85,7 +87,7 @@ end
 ---@param prepare? fun()
 ---@return boolean|nil, string?
 function serving.serve(state, server, signals, prepare)
-  local _, is_main = coroutine.running()
+  local is_main = compat.is_main()
   if signals then
     begin(state, server)
   end
@@ -95,7 +97,7 @@ function serving.serve(state, server, signals, prepare)
     blocks = core.keep_blocks()
   end
   state.count = state.count + 1
-  local ok, err, word = pcall(prepare_and_wait, server, prepare)
+  local ok, err, word = protected(prepare_and_wait, server, prepare)
   state.count = state.count - 1
   if is_main then
     state.main = nil

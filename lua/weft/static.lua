@@ -7,6 +7,7 @@
 
 local core = require "weft.core"
 local check = require "weft.check"
+local compat = require "weft.compat"
 local conditions = require "weft.conditions"
 local content_types = require "weft.content_types"
 local date = require "weft.date"
@@ -58,7 +59,7 @@ local function segments_of(path, rest)
     first = first - 1
     missing = missing - 1 - #http.decode(all[first])
   end
-  return missing == 0 and table.move(all, first, #all, 1, {}) or nil
+  return missing == 0 and compat.move(all, first, #all, 1, {}) or nil
 end
 
 -- The path beneath the root that a request asks for, and whether it was written
@@ -169,7 +170,7 @@ local function further_headers(options)
       name = "X-Content-Type-Options"
     end
     cached = cached or name:lower() == "cache-control"
-    further[name] = type(value) == "table" and table.move(value, 1, #value, 1, {})
+    further[name] = type(value) == "table" and compat.move(value, 1, #value, 1, {})
                     or value
   end
   if options.max_age and not cached then
@@ -200,7 +201,7 @@ local failures = {
 
 local function failure(word)
   if failures[word] then
-    return refuse(table.unpack(failures[word]))
+    return refuse(compat.unpack(failures[word]))
   end
   return missing()
 end
@@ -248,12 +249,6 @@ local function choose(self, request, path, file)
   return file, false
 end
 
--- Another number whenever one of the two is another.
-local function mix(sum, number)
-  sum = (sum ~ number) * 0x9E3779B97F4A7C15
-  return sum ~ sum >> 32
-end
-
 local function type_of(self, path)
   local extension = (path:match("%.([^./]*)$") or ""):lower()
   return self.types[extension] or content_types[extension]
@@ -265,7 +260,7 @@ end
 local function representation_of(self, path, file, packed, now)
   local known = packed and self.known_packed or self.known
   local size, seconds, nanoseconds, inode = file:facts()
-  local sum = mix(mix(mix(mix(1, seconds), nanoseconds), size), inode)
+  local sum = ("%d %d %d %d"):format(seconds, nanoseconds, size, inode)
   local representation = known[path]
   if representation and representation.sum == sum then
     return representation
@@ -276,7 +271,7 @@ local function representation_of(self, path, file, packed, now)
     size = size,
     modified = modified,
     date = date.format(modified),
-    etag = ('"%016x%s"'):format(sum, packed and "-gz" or ""),
+    etag = '"' .. core.fingerprint(sum) .. (packed and '-gz"' or '"'),
     type = type_of(self, path),
   }
   if self.count == KNOWN then

@@ -12,6 +12,7 @@
 --- one kills, and its death needs no other way.
 
 local core = require "weft.core"
+local compat = require "weft.compat"
 local serving = require "weft.serving"
 
 local workers = {}
@@ -55,9 +56,8 @@ local LATE = 10
 ---@param loop weft.Loop
 ---@param level integer
 function workers.check(loop, level)
-  local _, is_main = coroutine.running()
   local wrong
-  if not is_main then
+  if not compat.is_main() then
     wrong = "goes with the main thread, not with a task or another coroutine"
   elseif not core.is_unused(loop) then
     wrong = "there must be no task, server or connection yet:"
@@ -77,8 +77,7 @@ end
 
 -- What math.random gives would be the same in every worker.
 local function scatter(loop)
-  math.randomseed(math.tointeger(core.random(loop) * 2 ^ 32),
-                  math.tointeger(core.random(loop) * 2 ^ 32))
+  math.randomseed(math.floor(core.random(loop) * 2 ^ 31)) -- all that 5.1 takes
 end
 
 -- The worker's part, until its server has closed.
@@ -111,10 +110,12 @@ end
 
 -- The same, and its end: a worker never comes back to the parent's program.
 local function work_and_exit(parent, n)
-  local ok = xpcall(work, function(err)
+  local ok = xpcall(function()
+    work(parent, n)
+  end, function(err)
     parent.report(err, debug.traceback(tostring(err), 2), nil, parent.server.listener)
     core.tell_log(parent.serves.loop)
-  end, parent, n)
+  end)
   core.exit(ok and 0 or 1)
 end
 

@@ -53,7 +53,7 @@ bench.expected = "one URL"
 local connections = { key = "connections", value = common.whole(1, 60000),
                       expected = "a number from 1 to 60000" }
 local duration = { key = "seconds", value = seconds(0.01), expected = "seconds" }
-local size = { key = "size", value = common.whole(0, 1 << 28), expected = "bytes, at most 268435456" }
+local size = { key = "size", value = common.whole(0, 2 ^ 28), expected = "bytes, at most 268435456" }
 local depth = { key = "depth", value = common.whole(1, 4096), expected = "a number from 1 to 4096" }
 
 bench.options = {
@@ -73,7 +73,7 @@ bench.options = {
 local AT_ONCE = 64 -- connections on their way
 local SLICE = 0.25 -- seconds between two looks at the clock and for signals
 local FAREWELL = 0.25 -- seconds for the closing handshake of the first one
-local MOST = 1 << 30 -- bytes outstanding on a connection
+local MOST = 2 ^ 30 -- bytes outstanding on a connection
 
 local function complain(...)
   common.complain("weft bench", ...)

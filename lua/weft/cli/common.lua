@@ -1,5 +1,6 @@
 --- What the commands that connect have in common.  Internal.
 
+local protected = require "weft.protected"
 local terminal = require "weft.cli.terminal"
 
 local common = {}
@@ -16,6 +17,18 @@ function common.complain(name, ...)
   io.stderr:write((line:gsub("\n", "\\n")), "\n")
 end
 
+-- The results of a protected call.
+local function judge(ok, err, ...)
+  if ok then
+    return true, err, ...
+  end
+  local mistake = tostring(err):match("^weft%.connect: (.*)$")
+  if not mistake then
+    error(err, 0)
+  end
+  return nil, mistake
+end
+
 --- Calls weft.connect: true and its results; or nil and what is wrong with the
 --- command line, where it raises that.
 ---@param weft weft
@@ -23,15 +36,7 @@ end
 ---@param request table
 ---@return true|nil, any ...
 function common.connect(weft, url, request)
-  local results = table.pack(pcall(weft.connect, url, request))
-  if results[1] then
-    return true, table.unpack(results, 2, results.n)
-  end
-  local mistake = tostring(results[2]):match("^weft%.connect: (.*)$")
-  if not mistake then
-    error(results[2], 0)
-  end
-  return nil, mistake
+  return judge(protected(weft.connect, url, request))
 end
 
 --- For an option's value: a text that is not empty, or nil.
@@ -47,7 +52,7 @@ end
 ---@return fun(text: string): integer|nil
 function common.whole(low, high)
   return function(text)
-    local number = text:find("^%d+$") and math.tointeger(tonumber(text))
+    local number = text:find("^%d+$") and tonumber(text)
     return number and number >= low and number <= high and number or nil
   end
 end

@@ -73,7 +73,7 @@ connect.options = {
   ["--binary"] = { key = "binary" },
   ["--no-compression"] = { key = "plain" },
   ["--user"] = { key = "user", value = user, expected = "NAME or NAME:PASSWORD" },
-  ["--redirects"] = { key = "redirects", value = common.whole(0, math.maxinteger),
+  ["--redirects"] = { key = "redirects", value = common.whole(0, 2 ^ 53),
                     expected = "a number" },
   ["--proxy"] = { key = "proxy", value = proxy, expected = "a URL or off" },
   ["--unix"] = { key = "unix", value = some, expected = "a path" },
@@ -167,7 +167,7 @@ local function send_lines(talk)
   local kind = talk.options.binary and "binary" or "text"
   local ended, why = talk.lines:each(function(line)
     talk.last = weft.now()
-    if kind == "text" and not utf8.len(line) then
+    if kind == "text" and not core.is_utf8(line) then
       complain("a line is not valid UTF-8 and was not sent (see --binary)")
       talk.failed = true
       return true
@@ -226,7 +226,8 @@ local function converse(talk, url, request)
   talk.lines = lines.open(talk.weft)
   talk.last = talk.weft.now()
   local sender = talk.weft.spawn(send_lines, talk)
-  for received in talk.ws:messages() do
+  local received = talk.ws:receive()
+  while received do
     talk.last = talk.weft.now()
     local printed, why = talk.lines:print(received)
     if not printed then
@@ -234,6 +235,7 @@ local function converse(talk, url, request)
       talk.failed = true
       talk.ws:close()
     end
+    received = talk.ws:receive()
   end
   sender:cancel()
   talk.lines:finish()

@@ -29,9 +29,9 @@ end
 echo.arguments = 0
 echo.expected = "no arguments"
 echo.options = serving.options {
-  ["--max-message"] = { key = "max_message", value = common.whole(1, math.maxinteger),
+  ["--max-message"] = { key = "max_message", value = common.whole(1, 2 ^ 53),
                         expected = "bytes" },
-  ["--max-fragments"] = { key = "max_fragments", value = common.whole(1, math.maxinteger),
+  ["--max-fragments"] = { key = "max_fragments", value = common.whole(1, 2 ^ 53),
                           expected = "a number" },
   ["--ping-interval"] = { key = "ping_interval", value = interval,
                           expected = "seconds or off" },
@@ -64,8 +64,10 @@ function echo.run(weft, options)
   end
   options.origins = "*" -- an echo tells nobody anything
   options.websocket = function(ws)
-    for message, kind in ws:messages() do
+    local message, kind = ws:receive()
+    while message do
       ws:send(message, kind)
+      message, kind = ws:receive()
     end
   end
   return serving.run(weft, "weft echo", options)

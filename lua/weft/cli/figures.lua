@@ -118,8 +118,8 @@ function figures.json(plan, r, url, early)
   add("p999", "%.1f", r.p999)
   add("max", "%.1f", r.max)
   add("load", "%.3f", r.cpu)
-  add("lower_bound", "%s", r.cpu > BUSY)
-  add("early", "%s", early)
+  add("lower_bound", "%s", tostring(r.cpu > BUSY))
+  add("early", "%s", tostring(early))
   return "{" .. table.concat(members, ",") .. "}\n"
 end
 

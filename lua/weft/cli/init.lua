@@ -1,6 +1,7 @@
 --- The command line: `weft COMMAND ...`.  Internal; bin/weft calls it.
 
 local weft = require "weft"
+local compat = require "weft.compat"
 
 local usage = [[
 usage: weft COMMAND [OPTION]...
@@ -44,7 +45,7 @@ local function parse(options, arguments, from)
     local name, text = word:match("^(%-%-[^=]+)=(.*)$")
     local option = options[name or word]
     if word == "--" then
-      table.move(arguments, i + 1, #arguments, #rest + 1, rest)
+      compat.move(arguments, i + 1, #arguments, #rest + 1, rest)
       break
     elseif word == "-" or word:sub(1, 1) ~= "-" then
       rest[#rest + 1] = word
@@ -112,5 +113,5 @@ return function(arguments)
     local what = #rest > command.arguments and ", got " .. #rest or ""
     return misuse("weft " .. name, "expected " .. command.expected .. what)
   end
-  return command.run(weft, values, table.unpack(rest))
+  return command.run(weft, values, compat.unpack(rest))
 end

@@ -2,6 +2,7 @@
 --- or somebody at a terminal.  Internal.
 
 local core = require "weft.core"
+local protected = require "weft.protected"
 local prompt = require "weft.cli.prompt"
 local terminal = require "weft.cli.terminal"
 
@@ -22,7 +23,7 @@ local lines = {}
 -- when stdin is broken.
 local function each_piece(weft, on_bytes)
   while true do
-    local open, ready = pcall(weft.wait, 0, "r")
+    local open, ready = protected(weft.wait, 0, "r")
     if not open then -- started without a stdin
       return true
     elseif not ready then

@@ -2,6 +2,8 @@
 --- Internal: it is given the keys as bytes and writes what a terminal shows, and
 --- knows no descriptor.
 
+local core = require "weft.core"
+
 local prompt = {}
 
 local MARK = "> "
@@ -35,8 +37,8 @@ end
 
 -- How many columns a character takes; too many is better than too few.
 local function width(character)
-  local ok, code = pcall(utf8.codepoint, character)
-  return ok and code >= 0x1100 and 2 or 1
+  local wide = character >= "\225\132\128" -- U+1100, and whatever has more bytes
+  return wide and core.is_utf8(character) and 2 or 1
 end
 
 local function total(line, from, to)
@@ -49,7 +51,7 @@ end
 
 -- What is shown of one: no tab, no half character.
 local function visible(character)
-  return character == "\t" and " " or utf8.len(character) and character or "?"
+  return character == "\t" and " " or core.is_utf8(character) and character or "?"
 end
 
 --- Draws the row anew: as much of the line as there is room for, the cursor

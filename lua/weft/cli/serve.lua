@@ -29,8 +29,10 @@ local function relay(weft)
   local room = weft.room()
   return function(ws)
     room:join(ws)
-    for message, kind in ws:messages() do
+    local message, kind = ws:receive()
+    while message do
       room:send(message, kind, ws)
+      message, kind = ws:receive()
     end
   end
 end

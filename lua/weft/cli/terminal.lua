@@ -1,19 +1,22 @@
 --- What the command line needs of a terminal, by the system's own tools.
 --- Internal.
 
+local compat = require "weft.compat"
+local core = require "weft.core"
+
 local terminal = {}
 
 --- Whether a descriptor (0, 1, 2) is a terminal.
 ---@param fd integer
 ---@return boolean
 function terminal.is(fd)
-  return (os.execute(("test -t %d"):format(fd))) == true
+  return compat.execute(("test -t %d"):format(fd))
 end
 
 -- The first line that a shell script prints, or nil.
 local function line_of(script)
   local pipe = io.popen(script)
-  local line = pipe and pipe:read("l")
+  local line = pipe and pipe:read("*l")
   if pipe then
     pipe:close()
   end
@@ -28,11 +31,11 @@ end
 function terminal.keys()
   local before = line_of("stty -g 2>/dev/null")
   if not before or not before:find("^[%w:=]+$")
-     or not os.execute("stty -icanon -echo min 1 time 0 2>/dev/null") then
+     or not compat.execute("stty -icanon -echo min 1 time 0 2>/dev/null") then
     return nil
   end
   local size = line_of("stty size 2>/dev/null") or ""
-  local columns = math.tointeger(tonumber(size:match(" (%d+)$"))) or 0
+  local columns = tonumber(size:match(" (%d+)$") or 0)
   return function()
     os.execute("stty " .. before .. " 2>/dev/null")
   end, columns >= 20 and columns or 80
@@ -65,10 +68,10 @@ function terminal.harmless(text)
     return ("\\x%02X"):format(byte:byte())
   end
   text = text:gsub("[%z\1-\8\11-\31\127]", escape)
-  if not utf8.len(text) then
+  if not core.is_utf8(text) then
     return (text:gsub("[\128-\255]", escape))
   end
-  return (text:gsub("\xC2[\x80-\x9F]", function(control) -- 8-bit ones, in UTF-8
+  return (text:gsub("\194[\128-\159]", function(control) -- 8-bit ones, in UTF-8
     return escape(control:sub(2))
   end))
 end

@@ -76,7 +76,9 @@ local function hand_on(self, first, list)
     return false, self.received + 1
   end
   local n = first
-  for record in records.each(list, self.service.pause) do
+  local next_record = records.each(list, self.service.pause)
+  local record = next_record()
+  while record do
     if n > self.received then
       if not take(self, record) then
         self:finish()
@@ -84,7 +86,7 @@ local function hand_on(self, first, list)
       end
       self.received = n
     end
-    n = n + 1
+    n, record = n + 1, next_record()
   end
   return true
 end

@@ -20,14 +20,14 @@ end
 -- The text, or nil when it is not what a text is written as.
 local function unescape(line)
   if not line:find "[\\\r]" then -- as most are
-    return utf8.len(line) and line or nil
+    return core.is_utf8(line) and line or nil
   end
   local wrong = line:find("\r", 1, true) ~= nil
   local text = line:gsub("\\.?", function(pair)
     wrong = wrong or not meanings[pair]
     return meanings[pair]
   end)
-  if not wrong and utf8.len(text) then
+  if not wrong and core.is_utf8(text) then
     return text
   end
 end
@@ -59,7 +59,7 @@ local function parse_close(line)
   local code, reason = line:match("^(%d%d%d%d) ?(.*)$")
   reason = reason and unescape(reason)
   if reason and #reason <= 123 and may_close_with(tonumber(code)) then
-    return { what = "close", code = math.tointeger(tonumber(code)), reason = reason }
+    return { what = "close", code = tonumber(code), reason = reason }
   elseif line == "" then
     return { what = "close" }
   end
@@ -96,7 +96,8 @@ end
 -- As many records are looked at in one turn: a POST may have half a million.
 local BATCH = 500
 
---- The records of lines, one after the other, and nil for one that is none.
+--- A function that gives the records of lines, one after the other, and nil for
+--- one that is none.  It may wait, so it is not for a generic for.
 ---@param lines string each with its LF
 ---@param pause function called now and then; it lets others have their turn
 ---@return fun(): weft.Record|nil
@@ -115,7 +116,8 @@ end
 
 local function are_records(lines, pause)
   local _, count = lines:gsub("\n", "")
-  for _ in records.each(lines, pause) do
+  local next_record = records.each(lines, pause)
+  while next_record() do
     count = count - 1
   end
   return count == 0
@@ -137,7 +139,7 @@ function records.parse_post(body, pause)
   end
   local list = body:sub(at)
   if are_records(list, pause) then
-    return math.tointeger(tonumber(first)), math.tointeger(tonumber(seen)), list
+    return tonumber(first), tonumber(seen), list
   end
 end
 

@@ -228,7 +228,8 @@ end
 ---@private
 function Session:collect()
   local client, window = self.client, self.service.window
-  for message, kind in client:messages() do
+  local message, kind = client:receive()
+  while message do
     if not self.deaf then
       self:add(records.message(message, kind))
     end
@@ -237,6 +238,7 @@ function Session:collect()
         return
       end
     end
+    message, kind = client:receive()
   end
   if self.finished then
     return
