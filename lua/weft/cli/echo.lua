@@ -1,6 +1,7 @@
 --- `weft echo`: an echo server.  Internal.
 
 local common = require "weft.cli.common"
+local compat = require "weft.compat"
 local serving = require "weft.cli.serving"
 
 local echo = {}
@@ -52,6 +53,10 @@ local function take_compression(options)
   end
 end
 
+local function send(ws, message, kind)
+  ws:send(message, kind)
+end
+
 --- Serves until a signal comes.
 ---@param weft weft
 ---@param options table for weft.serve
@@ -63,11 +68,9 @@ function echo.run(weft, options)
     return 2
   end
   options.origins = "*" -- an echo tells nobody anything
-  options.websocket = function(ws)
-    local message, kind = ws:receive()
-    while message do
+  options.websocket = compat.is_plain and { message = send } or function(ws)
+    for message, kind in ws:messages() do
       ws:send(message, kind)
-      message, kind = ws:receive()
     end
   end
   return serving.run(weft, "weft echo", options)
