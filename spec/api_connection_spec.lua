@@ -207,7 +207,7 @@ describe("send", function()
       end
     end)
     for _, size in ipairs { 0, 1, 2, 125, 126, 127, 65535, 65536, 65537, MIB, 3 * MIB + 5 } do
-      local message = ("0123456789abcdef"):rep(size // 16 + 1):sub(1, size)
+      local message = ("0123456789abcdef"):rep(math.floor(size / 16) + 1):sub(1, size)
       assert.is_true(client:send(message, "binary"))
       local back, kind = client:receive(5)
       assert.is_true(back == message, size .. " bytes came back changed")

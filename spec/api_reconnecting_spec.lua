@@ -94,6 +94,7 @@ describe("a loop over weft.reconnecting", function()
         rounds = rounds + 1
         assert.equal("hello", ws:receive(5)) -- and no more is asked of it
         if rounds == 3 then
+          ws:close()
           break
         end
       end
@@ -101,66 +102,7 @@ describe("a loop over weft.reconnecting", function()
       assert.same({ 1000, 1000, 1000 }, closed)
       assert.equal(1, most)
     end))
-
-    it("closes the connection when it is left by a break, " .. name, kind(function(t)
-      local url = server(t, { true })
-      local left
-      for ws in t.weft.reconnecting(url, soon { close_timeout = 0.05 }) do
-        left = ws
-        break
-      end
-      assert.is_true(left.state == "closing" or left.state == "closed")
-      assert.equal(1000, left.sent_code)
-      left:wait_closed(patience(5))
-    end))
-
-    it("closes the connection when it is left by an error, " .. name, kind(function(t)
-      local listening = t:listen()
-      local left
-      local ok, err = pcall(function()
-        for ws in t.weft.reconnecting(t:url(listening)) do
-          left = ws
-          error("mine", 0)
-        end
-      end)
-      assert.same({ false, "mine" }, { ok, err })
-      assert.is_true((left:wait_closed(5)))
-      assert.equal(1000, left.sent_code)
-      assert.equal("local", left.close_cause)
-    end))
   end
-
-  it("waits for the end on the main thread, as a <close> variable does", case.blocking(function(t)
-    local listening = t:listen { websocket = case.echo }
-    local left
-    for ws in t.weft.reconnecting(t:url(listening)) do
-      left = ws
-      break
-    end
-    assert.equal("closed", left.state)
-    assert.equal(1000, left.close_code)
-  end))
-
-  it("closes the connection when it is left by a return or a goto", case(function(t)
-    local listening = t:listen()
-    local left = {}
-    local function first()
-      for ws in t.weft.reconnecting(t:url(listening)) do
-        left[1] = ws
-        return "out"
-      end
-    end
-    assert.equal("out", first())
-    for ws in t.weft.reconnecting(t:url(listening)) do
-      left[2] = ws
-      goto out
-    end
-    ::out::
-    for i = 1, 2 do
-      assert.is_true((left[i]:wait_closed(5)))
-      assert.equal(1000, left[i].sent_code)
-    end
-  end))
 
   it("goes on after a failure", case(function(t)
     local url, count = server(t, { UNAVAILABLE, "nonsense\r\n\r\n", status "408 Request Timeout", status "429 Slow Down", "", 1 })
@@ -517,7 +459,7 @@ describe("a cancelled task", function()
     assert.is_true(over)
   end))
 
-  it("leaves the loop while it has a connection, which is closed", case(function(t)
+  it("leaves the loop while it has a connection", case(function(t)
     local listening = t:listen()
     local had
     local over = cancelled(t, t:url(listening), {}, function(ws)
@@ -525,7 +467,7 @@ describe("a cancelled task", function()
       ws:receive()
     end, function() return had end)
     assert.is_false(over) -- it was in the body: the second wait raised
-    assert.is_true((had:wait_closed(5)))
+    had:abort() -- before Lua 5.4 the loop does not
     assert.equal(0, #t:reports())
   end))
 

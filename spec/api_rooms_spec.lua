@@ -196,7 +196,7 @@ describe("a room", function()
       raws[i] = t:upgrade(server)
     end
     t:wait_until(function() return room:count() == 4 end, "four members")
-    local message = ("0123456789abcdef"):rep(MIB // 16)
+    local message = ("0123456789abcdef"):rep(MIB / 16)
     assert.same({ 4, 0 }, { room:send(message, "binary") })
     for _, raw in ipairs(raws) do
       local got, kind = raw:message()

@@ -127,7 +127,7 @@ describe("a task", function()
       sum = sum + number
     end
     assert.equal(n, done)
-    assert.equal(n * (n + 1) // 2, sum)
+    assert.equal(n * (n + 1) / 2, sum)
   end, 20))
 
   it("is not kept by anything once it has ended", case(function(t)
@@ -163,7 +163,7 @@ describe("a task", function()
       assert.is_true(t.weft.spawn(function()
         local thread, is_main = coroutine.running()
         assert.is_false(is_main)
-        assert.is_true(coroutine.isyieldable())
+        assert.is_true(not coroutine.isyieldable or coroutine.isyieldable()) -- since 5.3
         threads[i] = thread
       end):join(5))
     end
@@ -350,20 +350,12 @@ describe("an error in a task", function()
     local ok, err = task:join(5)
     assert.is_nil(ok)
     assert.is_truthy(tostring(err):find "stack overflow", err)
-    task = t.weft.spawn(function() return ("x"):rep(1 << 60) end)
-    assert.is_nil((task:join(5)))
+    if math.tointeger(2 ^ 60) then -- elsewhere it is no count
+      task = t.weft.spawn(function() return ("x"):rep(2 ^ 60) end)
+      assert.is_nil((task:join(5)))
+    end
   end))
 
-  it("runs its <close> variables first", case(function(t)
-    local order = {}
-    local task = t.weft.spawn(function()
-      local first <close> = setmetatable({}, { __close = function(_, err) order[#order + 1] = "first " .. err end })
-      local second <close> = setmetatable({}, { __close = function(_, err) order[#order + 1] = "second " .. err end })
-      error((first and second) and "because", 0)
-    end)
-    assert.is_nil((task:join(5)))
-    assert.same({ "second because", "first because" }, order)
-  end))
 end)
 
 describe("cancel", function()
@@ -422,10 +414,8 @@ describe("cancel", function()
   end))
 
   it("swallowed twice closes the task where it stands", case(function(t)
-    local swallowed, closed = 0, {}
+    local swallowed = 0
     local task = t.weft.spawn(function()
-      local guard <close> = setmetatable({}, { __close = function() closed[#closed + 1] = "guard" end })
-      assert(guard)
       while true do
         if not pcall(t.weft.sleep, 60) then
           swallowed = swallowed + 1
@@ -436,7 +426,6 @@ describe("cancel", function()
     task:cancel()
     assert.same({ n = 2, nil, "cancelled" }, table.pack(task:join(5)))
     assert.equal(2, swallowed)
-    assert.same({ "guard" }, closed)
     assert.same({}, t:reports())
   end))
 
@@ -466,21 +455,6 @@ describe("cancel", function()
     task:cancel()
     assert.same({ nil, "cancelled" }, { task:join(5) })
     assert.equal(2, rounds)
-  end))
-
-  it("runs <close> variables, in which it is known what happened", case(function(t)
-    local seen = {}
-    local task = t.weft.spawn(function()
-      local guard <close> = setmetatable({}, { __close = function(_, err) seen[1] = tostring(err) end })
-      assert(guard)
-      t.weft.sleep(60)
-      t.weft.sleep(60)
-    end)
-    t.weft.sleep(0)
-    task:cancel()
-    task:join(5)
-    assert.equal(1, #seen)
-    assert.is_truthy(seen[1]:find("cancel", 1, true), seen[1])
   end))
 
   it("of a task that has not started keeps it from starting", case(function(t)
@@ -555,22 +529,5 @@ describe("cancel", function()
     t.weft.sleep(0.002)
     assert.equal("open", seen.state)
     assert.is_true(client:close())
-  end))
-
-  it("closes where it stands also a task inside weft.wrap", case(function(t)
-    local closed = 0
-    local task = t.weft.spawn(function()
-      t.weft.wrap(function()
-        local guard <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
-        assert(guard)
-        while true do
-          pcall(t.weft.sleep, 60)
-        end
-      end)()
-    end)
-    t.weft.sleep(0)
-    task:cancel()
-    assert.same({ nil, "cancelled" }, { task:join(5) })
-    assert.is_true(closed <= 1)
   end))
 end)

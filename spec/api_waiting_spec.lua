@@ -154,12 +154,6 @@ describe("a call that waits", function()
     assert.is_true(lazy + 1)
     assert.is_true(lazy())
     assert.is_true(lazy == setmetatable({}, getmetatable(lazy)))
-    local closed = false
-    do
-      local guard <close> = setmetatable({}, { __close = function() closed = sleep(0.001) end })
-      assert.is_table(guard)
-    end
-    assert.is_true(closed)
   end))
 
   it("blocks on the main thread and turns the loop meanwhile", case.blocking(function(t)

@@ -409,10 +409,6 @@ describe("the module weft.load", function()
       run:close()
       assert.has_error(function() run:step(0) end, "the run is closed")
       assert.has_error(function() run:report() end, "the run is closed")
-      do
-        local left <close> = assert(load.new(plan_for(t, { tls = tls })))
-        left:step(0.01)
-      end
       assert(load.new(plan_for(t, { tls = tls }))):step(0.01)
       collectgarbage()
     end

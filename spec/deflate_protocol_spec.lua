@@ -94,7 +94,7 @@ for _, size in ipairs { 1, 2, 3, 7, 1000, 100000 } do
         local bytes = from:output()
         local frames = frame.parse(bytes)
         assert.same({ 4, 0, 0 }, { frames[1].rsv, frames[2].rsv, frames[5].rsv })
-        assert.is_true(#frames[1].payload < #text // 2)
+        assert.is_true(#frames[1].payload < #text / 2)
         assert.equal(text, frames[5].payload)
         local events = feed(to, bytes, size)
         assert.equal(6, #events)

@@ -83,7 +83,7 @@ end)
 describe("a window of", function()
   for bits = 9, 15 do
     it(bits .. " bits holds, kept or not, in both roles", case(function(t)
-      local message = deflate.noise(1 << bits, bits):rep(2) .. far
+      local message = deflate.noise(2 ^ bits, bits):rep(2) .. far
       local fresh, near = served(t, true, bits)
       assert(fresh:send(message, "binary"))
       assert.is_true(deflate.read(near, deflate.inflater(bits)) == message)

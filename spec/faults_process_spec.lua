@@ -82,7 +82,13 @@ describe("a Lua state that is closed in mid-connection", function()
     ]] },
     ["with finalizers that use what is closed"] = { [[
       setmetatable({}, { __gc = function() ws:abort() ws:try_send "x" ws:close(1000, "", 0) end })
-      KEEP = setmetatable({}, { __gc = function() pcall(ws.receive, ws) pcall(ws.send, ws, "x") pcall(weft.step) end })
+      KEEP = setmetatable({}, { __gc = function()
+        if _VERSION >= "Lua 5.3" then -- which tell a finalizer: no call waits in one
+          pcall(ws.receive, ws)
+          pcall(ws.send, ws, "x")
+        end
+        pcall(weft.step)
+      end })
     ]] },
     ["while a name is resolved"] = { [[
       weft.connect("ws://nonexistent.invalid/", { events = { error = function() end } })

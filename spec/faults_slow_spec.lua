@@ -38,7 +38,7 @@ describe("a 16 MiB message to a slow reader", function()
     local got, paused = 0, 0
     for chunk in far:chunks() do
       got = got + #chunk
-      if got // (2 * MEBI) > paused then
+      if math.floor(got / (2 * MEBI)) > paused then
         paused = paused + 1
         t.weft.sleep(0.1)
       end

@@ -133,13 +133,13 @@ describe("sending", function()
       local from, to = pair[1], pair[2]
       t:spawn(function()
         for _, size in ipairs(sizes) do
-          assert.is_true(from:send(("0123456789abcde"):rep(size // 15 + 1):sub(1, size)))
+          assert.is_true(from:send(("0123456789abcde"):rep(math.floor(size / 15) + 1):sub(1, size)))
         end
       end)
       for _, size in ipairs(sizes) do
         local message = to:receive()
         assert.equal(size, #message)
-        assert.is_true(message == ("0123456789abcde"):rep(size // 15 + 1):sub(1, size))
+        assert.is_true(message == ("0123456789abcde"):rep(math.floor(size / 15) + 1):sub(1, size))
       end
     end
   end))

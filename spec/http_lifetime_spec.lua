@@ -332,7 +332,7 @@ describe("an error in a handler", function()
       local bad = true
       local raw = t:dial(t:server { http = function(request)
         if bad then
-          error(value or nil)
+          error(value or nil, 0)
         end
         return tells(request)
       end })

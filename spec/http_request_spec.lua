@@ -1,3 +1,4 @@
+local compat = require "weft.compat"
 local http = require "weft.http"
 local requests = require "weft.request"
 local response = require "weft.response"
@@ -82,7 +83,7 @@ describe("routes", function()
     for i = 0, 255 do
       local path = ""
       for bit = 0, 7 do
-        path = path .. ((i >> bit) & 1 == 0 and "/a" or "/:p" .. bit)
+        path = path .. (math.floor(i / 2 ^ bit) % 2 == 0 and "/a" or "/:p" .. bit)
       end
       patterns[#patterns + 1] = path .. "/end"
     end
@@ -154,7 +155,7 @@ describe("what an http function returns", function()
 
   it("is refused when it is anything else", function()
     for _, results in ipairs {
-      { n = 0 }, { "200" }, { 200.0 }, { 101 }, { 199 }, { 600 }, { true }, { 200, "text" }, { 200, {}, 5 },
+      { n = 0 }, { "200" }, { 200.5 }, { 101 }, { 199 }, { 600 }, { true }, { 200, "text" }, { 200, {}, 5 },
       { 200, {}, { "a", 5 } }, { 200, { A = "b\n" } },
     } do
       local ok, message = pcall(checked, table.unpack(results))
@@ -166,10 +167,12 @@ end)
 
 describe("headers that were prepared", function()
   local given = http.prepare { B = "2", A = "1" }
+  -- where pairs() would not find what is in such a table, it is an ordinary one
+  local lines = compat.asks_pairs and "A: 1\r\nB: 2\r\n" or nil
 
   it("have their lines, and are read as a table", function()
     local headers = given()
-    assert.equal("A: 1\r\nB: 2\r\n", http.prepared_lines(headers))
+    assert.equal(lines, http.prepared_lines(headers))
     assert.equal("1", headers.A)
     local seen = {}
     for name, value in pairs(headers) do
@@ -188,6 +191,6 @@ describe("headers that were prepared", function()
     headers = given()
     headers.B = nil
     assert.equal("A: 1\r\n", select(2, response.check("http", "GET", 200, headers)))
-    assert.equal("A: 1\r\nB: 2\r\n", http.prepared_lines(given()))
+    assert.equal(lines, http.prepared_lines(given()))
   end)
 end)

@@ -150,7 +150,7 @@ describe("a table of options", function()
     refused(options.listen, { protocols = { "a b" } }, "option 'protocols[1]': expected a token", 'got "a b"')
     refused(options.listen, { protocols = { "a", "" } }, "option 'protocols[2]': expected a token", 'got ""')
     refused(options.listen, { protocols = { "a", "a" } }, "option 'protocols[2]'", "none comes twice", 'got "a"')
-    refused(options.connect, { protocols = { "a", nil, "b" } }, "option 'protocols[2]'", "got nil")
+    refused(options.connect, { protocols = { "a", [3] = "b" } }, "option 'protocols'", "expected a list")
   end)
 
   it("takes a star for an origin or for the first words of its host", function()

@@ -151,7 +151,7 @@ local weft = require "weft"
 local server = assert(weft.listen { port = 0, http = {
   ["/peak"] = function()
     local file = assert(io.open "/proc/self/status")
-    local peak = file:read("a"):match "VmHWM:%s+(%d+)"
+    local peak = file:read("*a"):match "VmHWM:%s+(%d+)"
     file:close()
     return 200, nil, peak
   end,

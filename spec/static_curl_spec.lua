@@ -48,7 +48,7 @@ describe("curl and weft.static", function()
     local sent = curl(t, serve(t), "-C", "-", "-o", place:at "half.txt", "-w", "%{http_code} %{size_download}", "/big.txt")
     assert.equal("206 600000", sent)
     local file = assert(io.open(place:at "half.txt"))
-    assert.is_true(file:read "a" == big)
+    assert.is_true(file:read "*a" == big)
     file:close()
   end))
 

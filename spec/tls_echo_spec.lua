@@ -35,9 +35,9 @@ end
 -- No two stretches of it are the same.
 local noise = (function()
   local parts, state = {}, 12345
-  for i = 1, 3 * MIB // 8 + 1 do
-    state = state * 6364136223846793005 + 1442695040888963407
-    parts[i] = string.pack("<i8", state)
+  for i = 1, 3 * MIB / 8 + 1 do
+    state = state * 16807 % 2147483647 -- of Park and Miller
+    parts[i] = string.pack("<I4I4", state, i)
   end
   return table.concat(parts)
 end)()

@@ -1,4 +1,5 @@
 -- How connections over TLS end, well and badly.
+local bits = require "support.bits"
 local case = require "support.case"
 local certificates = require "support.certificates"
 local frame = require "support.frame"
@@ -196,7 +197,7 @@ describe("bytes that are not what the other end sent", function()
 
   local wrong = {
     ["one bit flipped"] = function(bytes)
-      return bytes:sub(1, -2) .. string.char(bytes:byte(-1) ~ 1)
+      return bytes:sub(1, -2) .. string.char(bits.bxor(bytes:byte(-1), 1))
     end,
     ["one byte left out"] = function(bytes)
       return bytes:sub(1, -2)

@@ -63,7 +63,7 @@ describe("a client whose server", function()
     local down
     relay.change = function(bytes, direction)
       down = down or direction == "down"
-      return direction == "down" and bytes:sub(1, #bytes // 2) or bytes
+      return direction == "down" and bytes:sub(1, math.floor(#bytes / 2)) or bytes
     end
     t:spawn(function()
       t:wait_until(function() return down end)

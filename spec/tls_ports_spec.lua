@@ -1,5 +1,6 @@
 -- What comes to a TLS port, or goes to one that is none: other protocols, plain
 -- HTTP, nonsense.
+local bits = require "support.bits"
 local case = require "support.case"
 local certificates = require "support.certificates"
 local handshake = require "support.handshake"
@@ -200,7 +201,7 @@ describe("nonsense at a TLS port", function()
     local hello = client_hello(t)
     for at = 1, #hello, 7 do
       local raw = t:dial(server)
-      raw:send(hello:sub(1, at - 1) .. string.char(hello:byte(at) ~ 0x55) .. hello:sub(at + 1))
+      raw:send(hello:sub(1, at - 1) .. string.char(bits.bxor(hello:byte(at), 0x55)) .. hello:sub(at + 1))
       raw:shutdown()
       assert.not_equal("timeout", select(2, raw:read_until_closed()), "byte " .. at)
     end

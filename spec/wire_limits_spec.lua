@@ -137,7 +137,7 @@ describe("an announcement", function()
   --- Kilobytes of address space, where that can be known.
   local function address_space()
     local file = io.open "/proc/self/status"
-    local size = file and file:read("a"):match "VmSize:%s+(%d+)"
+    local size = file and file:read("*a"):match "VmSize:%s+(%d+)"
     if file then
       file:close()
     end

@@ -12,7 +12,7 @@ local PRELUDE = [[
   io.stdout:setvbuf "line"
   local function pid()
     local shell = io.popen "echo $PPID"
-    local number = shell:read "n"
+    local number = shell:read "*n"
     shell:close()
     return number
   end

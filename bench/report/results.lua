@@ -98,7 +98,7 @@ function results.spread(server, of)
   table.sort(values)
   local n = #values
   if n > 0 then
-    return (values[(n + 1) // 2] + values[n // 2 + 1]) / 2, values[1], values[n]
+    return (values[math.floor((n + 1) / 2)] + values[math.floor(n / 2) + 1]) / 2, values[1], values[n]
   end
 end
 
@@ -136,7 +136,7 @@ local function size(bytes)
     if bytes < 1024 then
       return ("%d %s"):format(bytes, unit)
     end
-    bytes = bytes // 1024
+    bytes = math.floor(bytes / 1024)
   end
   return ("%d MiB"):format(bytes)
 end

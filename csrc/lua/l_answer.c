@@ -48,7 +48,7 @@ core_read_body(lua_State *L)
         return weft_push_closed(L, &ws->link);
     w = weft_wait_begin(L, ws->instance, "read_body");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, ws->instance);
     return weft_ws_wait(L, ws, w, WEFT_WAIT_BODY, HUGE_VAL);
 }
 
@@ -160,7 +160,7 @@ core_write(lua_State *L)
     }
     w = weft_wait_begin(L, ws->instance, "write");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, ws->instance);
     ws->link.drain = true;
     return weft_ws_wait(L, ws, w, WEFT_WAIT_DRAIN, HUGE_VAL);
 }

@@ -208,12 +208,15 @@ core_wait_open(lua_State *L)
 {
     struct weft_ws *ws = weft_check_ws(L, 1, "weft.connect");
     struct weft_wait *w;
+    int n;
 
     if (ws->link.state >= WEFT_LINK_OPEN)
         return weft_ws_push_open_outcome(L, ws);
     w = weft_wait_begin(L, ws->instance, "weft.connect");
-    if (w == NULL)
-        return weft_ws_push_open_cancelled(L);
+    if (w == NULL) {
+        n = weft_wait_refused(L, ws->instance);
+        return n < 0 ? n : weft_ws_push_open_cancelled(L);
+    }
     return weft_ws_wait(L, ws, w, WEFT_WAIT_OPEN, HUGE_VAL);
 }
 

@@ -47,7 +47,7 @@ weft_ws_close(lua_State *L)
     if (seconds > 0) { /* may raise: before anything is started */
         w = weft_wait_begin(L, ws->instance, "ws:close");
         if (w == NULL)
-            return weft_push_failure(L, "cancelled");
+            return weft_wait_refused(L, ws->instance);
     }
     weft_link_close(k, code, reason, WEFT_CAUSE_LOCAL);
     weft_ws_update_holds(L, ws, 1);
@@ -90,7 +90,7 @@ weft_ws_wait_closed(lua_State *L)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, ws->instance, "ws:wait_closed");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, ws->instance);
     return weft_ws_wait(L, ws, w, WEFT_WAIT_CLOSED, seconds);
 }
 
@@ -134,7 +134,7 @@ weft_ws_ping(lua_State *L)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, ws->instance, "ws:ping");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, ws->instance);
     p = weft_zalloc(sizeof(*p));
     if (p == NULL)
         return weft_raise(L, "ws:ping: out of memory");

@@ -305,7 +305,7 @@ core_sleep(lua_State *L)
     struct weft_wait *w = weft_wait_begin(L, I, "weft.sleep");
 
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, I);
     w->kind = WEFT_WAIT_SLEEP;
     return weft_wait_park(L, w, seconds);
 }
@@ -366,7 +366,7 @@ core_wait(lua_State *L)
     struct weft_wait *w = weft_wait_begin(L, I, "weft.wait");
 
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, I);
     w->descriptor = watch_copy(w, fd, wanted);
     if (w->descriptor == NULL && errno == EPERM) {
         lua_pushvalue(L, 3); /* a regular file is always ready */

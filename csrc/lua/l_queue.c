@@ -151,7 +151,7 @@ queue_put(lua_State *L)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, q->instance, "queue:put");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, q->instance);
     weft_anchor(L, q->instance, w, 2);
     w->kind = WEFT_WAIT_PUT;
     w->u.queue = q;
@@ -191,7 +191,7 @@ queue_take(lua_State *L)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, q->instance, "queue:take");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, q->instance);
     w->kind = WEFT_WAIT_TAKE;
     w->u.queue = q;
     weft_list_add(&q->takers, &w->node);

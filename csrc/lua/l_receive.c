@@ -160,7 +160,7 @@ receive(lua_State *L, struct weft_ws *ws, double seconds,
         return look_once(L, ws, kind);
     w = weft_wait_begin(L, I, call);
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, I);
     w->kind = kind;
     w->u.ws = ws;
     ws->receiver = w;

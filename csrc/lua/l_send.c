@@ -63,7 +63,7 @@ flush_wait(lua_State *L, struct weft_ws *ws, double seconds,
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, ws->instance, call);
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, ws->instance);
     k->drain = true;
     return weft_ws_wait(L, ws, w, WEFT_WAIT_FLUSH, seconds);
 }
@@ -90,7 +90,7 @@ wait_to_send(lua_State *L, struct weft_ws *ws, const struct weft_manner *m)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, ws->instance, "ws:send");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, ws->instance);
     w->kind = WEFT_WAIT_SEND;
     w->u.ws = ws;
     w->opcode = (uint8_t)m->opcode;
@@ -139,7 +139,7 @@ send_later(lua_State *L, struct weft_ws *ws, const struct weft_manner *m)
         return weft_push_closed(L, &ws->link);
     if (t != NULL && t->cancels > 0)
         return weft_wait_begin(L, ws->instance, "ws:send") == NULL
-                   ? weft_push_failure(L, "cancelled")
+                   ? weft_wait_refused(L, ws->instance)
                    : weft_raise(L, "ws:send: cannot wait here");
     if (weft_ws_is_connecting(ws) || weft_link_is_open(&ws->link))
         return wait_to_send(L, ws, m);

@@ -286,7 +286,7 @@ server_wait_empty(lua_State *L)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, s->instance, "server:close");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, s->instance);
     w->kind = WEFT_WAIT_EMPTY;
     w->u.server = s;
     w->allow = allow;

@@ -199,7 +199,7 @@ task_join(lua_State *L)
         return weft_push_failure(L, "timeout");
     w = weft_wait_begin(L, t->wait.instance, "task:join");
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, t->wait.instance);
     if (w->task == t)
         return weft_raise(L, "task:join: a task cannot join itself");
     w->kind = WEFT_WAIT_JOIN;

@@ -109,7 +109,7 @@ write_piece(lua_State *L, struct weft_writer *w, const char *data,
         return weft_push_failure(L, "timeout");
     wait = weft_wait_begin(L, ws->instance, call);
     if (wait == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, ws->instance);
     wait->kind = WEFT_WAIT_WRITE;
     wait->u.ws = ws;
     wait->writer = w;

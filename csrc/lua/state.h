@@ -294,12 +294,16 @@ struct weft_state *weft_state_of(lua_State *L);
 
 /*
  * The wait that the call on L may use, clean.  Raises where a wait is not
- * possible.  NULL: the task was cancelled and the call returns at once what
- * weft_push_failure(L, "cancelled") pushes.  The call fills kind and what it
- * waits on, links the wait's node, and ends with weft_wait_park().
+ * possible.  NULL: the task was cancelled and the call ends at once with
+ * weft_wait_refused().  The call fills kind and what it waits on, links the
+ * wait's node, and ends with weft_wait_park().
  */
 struct weft_wait *weft_wait_begin(lua_State *L, struct weft_instance *I,
                                   const char *call);
+
+/* nil, "cancelled", or the end of the task where it stands.  Call it as
+ * `return weft_wait_refused(...)`: Lua 5.1 comes back from a yield. */
+int weft_wait_refused(lua_State *L, const struct weft_instance *I);
 
 /* Whether a wait on L would block the main thread rather than park. */
 bool weft_wait_is_on_main(lua_State *L); /* the dear half of it */

@@ -56,7 +56,8 @@ weft_wait_is_on_main(lua_State *L)
     return is_main(L) && !in_finalizer(L);
 }
 
-/* What a cancelled task gets: once a return, twice an error, then its end. */
+/* What a cancelled task gets: once a return, twice an error, then its end, for
+ * which weft_wait_refused() sees. */
 static bool
 pass_cancelled(lua_State *L, struct weft_task *t)
 {
@@ -73,10 +74,17 @@ pass_cancelled(lua_State *L, struct weft_task *t)
         lua_error(L);
         break;
     default:
-        weft_task_end_here(L);
         break;
     }
     return false;
+}
+
+int
+weft_wait_refused(lua_State *L, const struct weft_instance *I)
+{
+    if (I->state->task->cancels > 3)
+        return weft_task_end_here(L);
+    return weft_push_failure(L, "cancelled");
 }
 
 struct weft_wait *

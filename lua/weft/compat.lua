@@ -29,14 +29,14 @@ compat.searchpath = package.searchpath or function() end
 
 --- A whole number that can be told from its neighbours.
 compat.tointeger = math.tointeger or function(number)
-  return number and number % 1 == 0 and number >= -2 ^ 53 and number <= 2 ^ 53
-         and number or nil
+  return type(number) == "number" and number % 1 == 0
+         and number >= -2 ^ 53 and number <= 2 ^ 53 and number or nil
 end
 
 compat.is_integer = math.type and function(value)
   return math.type(value) == "integer"
 end or function(value)
-  return type(value) == "number" and compat.tointeger(value) ~= nil
+  return compat.tointeger(value) ~= nil
 end
 
 --- Whether no coroutine is running.

@@ -22,6 +22,8 @@ return function(fn, ...)
   if compat.is_main() then -- where nothing is yielded
     return pcall(fn, ...)
   end
-  local co = coroutine.create(fn)
+  local co = coroutine.create(function(...) -- 5.1 takes no function of C
+    return fn(...)
+  end)
   return carry(co, core.resume(co, ...))
 end

@@ -35,7 +35,7 @@ local function bytes(size)
     all[#all + 1] = string.char(value)
   end
   local row = table.concat(all)
-  return row:rep(size // #row + 1):sub(1, size)
+  return row:rep(math.floor(size / #row) + 1):sub(1, size)
 end
 
 -- how the server saw the last connection to /echo end; it may learn of that a

@@ -19,8 +19,8 @@ local function noise(size)
   if not noises[size] then
     local bytes, x = {}, 1
     for i = 1, size do
-      x = (x * 1664525 + 1013904223) & 0xFFFFFFFF
-      bytes[i] = string.char(x >> 24)
+      x = (x * 1664525 + 1013904223) % 2 ^ 32
+      bytes[i] = string.char(math.floor(x / 2 ^ 24))
     end
     noises[size] = table.concat(bytes)
   end
@@ -41,7 +41,7 @@ end
 
 -- noise that comes again at the distance
 local function echoes(distance, size)
-  return noise(distance):rep(size // distance + 1):sub(1, size)
+  return noise(distance):rep(math.floor(size / distance) + 1):sub(1, size)
 end
 
 -- a path with the server's options

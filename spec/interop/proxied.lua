@@ -21,7 +21,7 @@ local function ask(address, more)
   local command = ("curl -sS -4 -m 20 --interface %s --cacert '%s' %s '%s/'"):format(
     address, ca, more or "", (base:gsub("^ws", "http")))
   local pipe = assert(io.popen(command))
-  local said = pipe:read "a"
+  local said = pipe:read "*a"
   assert(pipe:close(), command)
   return said
 end

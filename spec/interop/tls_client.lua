@@ -14,7 +14,7 @@ local ca = directory .. "/ca.pem"
 
 local function read(name)
   local file = assert(io.open(directory .. "/" .. name))
-  local text = file:read "a"
+  local text = file:read "*a"
   file:close()
   return text
 end
@@ -137,7 +137,7 @@ check("the right pin is enough without verify", function()
   local pipe = assert(io.popen(("openssl x509 -in %s/server.pem -noout -pubkey"
     .. " | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary"
     .. " | openssl base64"):format(directory)))
-  local pin = "sha256//" .. pipe:read "l"
+  local pin = "sha256//" .. pipe:read "*l"
   pipe:close()
   matches(told { tls = { verify = false, pin = pin } }, "version=")
 end)

@@ -345,6 +345,9 @@ local function checked(runner, fn)
   return function()
     local before = descriptors()
     local found = failures(runner, fn)
+    if rawget(_G, "jit") then
+      jit.flush() -- what LuaJIT has compiled holds what it has met
+    end
     collectgarbage()
     local after = settled_descriptors(before)
     if after > before then

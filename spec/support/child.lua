@@ -27,7 +27,7 @@ local function read(path)
   if not file then
     return nil
   end
-  local text = file:read "a"
+  local text = file:read "*a"
   file:close()
   return text
 end
@@ -46,7 +46,8 @@ end
 function child_process.start_after(weft, prelude, script, ...)
   local base = os.tmpname()
   local self = setmetatable({ weft = weft, base = base, arguments = { ... } }, methods)
-  write(base .. ".lua", script)
+  local older = package.loaded["support.older"] -- on a Lua before 5.4
+  write(base .. ".lua", older and older.translate(script) or script)
   local arguments = {}
   for index, argument in ipairs { ... } do
     arguments[index] = quote(tostring(argument))

@@ -24,7 +24,7 @@ local function read(path)
   if not file then
     return nil
   end
-  local text = file:read "a"
+  local text = file:read "*a"
   file:close()
   return text
 end

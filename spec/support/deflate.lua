@@ -150,9 +150,9 @@ end
 deflate.text = calmly(function(length, seed)
   local state, parts, size = seed or 1, {}, 0
   while size < length do
-    state = (state * 1103515245 + 12345) % 2147483648
+    state = state * 16807 % 2147483647 -- of Park and Miller
     local part = ('{"id":%d,"name":"thread %d","price":%d.%02d,"tags":["wool","warp"]},'):format(
-      #parts, state >> 8 & 0xFFF, state >> 4 & 0xFF, state % 100)
+      #parts, math.floor(state / 256) % 4096, math.floor(state / 16) % 256, state % 100)
     parts[#parts + 1], size = part, size + #part
   end
   return table.concat(parts):sub(1, length)
@@ -165,8 +165,8 @@ end)
 deflate.noise = calmly(function(length, seed)
   local state, bytes = seed or 1, {}
   for index = 1, length do
-    state = (state * 6364136223846793005 + 1442695040888963407)
-    bytes[index] = string.char(state >> 56 & 0xFF)
+    state = state * 16807 % 2147483647
+    bytes[index] = string.char(math.floor(state / 65536) % 256)
   end
   return table.concat(bytes)
 end)

@@ -6,10 +6,25 @@
 ---     frame.client.close(1000, "bye")
 ---     frame.client.build(3, "x")                  any opcode
 
+local bits = require "support.bits"
+
 local frame = {}
 
 frame.CONTINUATION, frame.TEXT, frame.BINARY = 0, 1, 2
 frame.CLOSE, frame.PING, frame.PONG = 8, 9, 10
+
+-- By byte of a key: every byte with it laid over, as a character.
+local masks = {}
+
+local function masked(key)
+  if not masks[key] then
+    masks[key] = {}
+    for byte = 0, 255 do
+      masks[key][byte] = string.char(bits.bxor(byte, key))
+    end
+  end
+  return masks[key]
+end
 
 --- The payload with the four bytes of the key laid over it, or taken off.
 ---@param payload string
@@ -19,13 +34,15 @@ function frame.mask(payload, key)
   if key == "\0\0\0\0" then
     return payload
   end
-  local word = string.unpack("<I8", key .. key)
-  local out, whole = {}, #payload // 8 * 8
-  for at = 1, whole, 8 do
-    out[#out + 1] = string.pack("<I8", string.unpack("<I8", payload, at) ~ word)
-  end
-  for at = whole + 1, #payload do
-    out[#out + 1] = string.char(payload:byte(at) ~ key:byte((at - 1) % 4 + 1))
+  local one, two, three, four = masked(key:byte(1)), masked(key:byte(2)), masked(key:byte(3)), masked(key:byte(4))
+  local out = {}
+  for at = 1, #payload, 4096 do
+    local bytes = { payload:byte(at, at + 4095) }
+    for i = 1, #bytes, 4 do
+      bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3] =
+        one[bytes[i]], two[bytes[i + 1]], three[bytes[i + 2]], four[bytes[i + 3]]
+    end
+    out[#out + 1] = table.concat(bytes)
   end
   return table.concat(out)
 end
@@ -43,19 +60,19 @@ end
 ---@param options FrameOptions
 local function build(opcode, payload, options)
   local length = options.announce or #payload
-  local bits = options.bits
-  if not bits then
-    bits = length < 126 and 7 or length < 65536 and 16 or 64
+  local width = options.bits
+  if not width then
+    width = length < 126 and 7 or length < 65536 and 16 or 64
   end
-  local first = (options.fin ~= false and 0x80 or 0) | (options.rsv or 0) << 4 | opcode
+  local first = (options.fin ~= false and 0x80 or 0) + (options.rsv or 0) * 16 + opcode
   local mask_bit = options.mask and 0x80 or 0
   local head
-  if bits == 7 then
-    head = string.pack(">BB", first, mask_bit | length)
-  elseif bits == 16 then
-    head = string.pack(">BBI2", first, mask_bit | 126, length)
+  if width == 7 then
+    head = string.pack(">BB", first, mask_bit + length)
+  elseif width == 16 then
+    head = string.pack(">BBI2", first, mask_bit + 126, length)
   else
-    head = string.pack(">BBi8", first, mask_bit | 127, length)
+    head = string.pack(">BBi8", first, mask_bit + 127, length)
   end
   if options.mask then
     return head .. options.mask .. frame.mask(payload, options.mask)
@@ -123,17 +140,17 @@ function frame.read(read)
     return nil, why
   end
   local first, second = head:byte(1, 2)
-  local length, bits = second & 0x7F, 7
+  local length, width = second % 128, 7
   if length >= 126 then
-    bits = length == 126 and 16 or 64
+    width = length == 126 and 16 or 64
     local more
-    more, why = read(bits // 8)
-    if #more < bits // 8 then
+    more, why = read(width / 8)
+    if #more < width / 8 then
       return nil, why
     end
-    length = string.unpack(bits == 16 and ">I2" or ">i8", more)
+    length = string.unpack(width == 16 and ">I2" or ">i8", more)
   end
-  local masked, key = second & 0x80 ~= 0, nil
+  local masked, key = second >= 128, nil
   if masked then
     key, why = read(4)
     if #key < 4 then
@@ -148,8 +165,8 @@ function frame.read(read)
     end
   end
   local got = {
-    fin = first & 0x80 ~= 0, rsv = first >> 4 & 7, opcode = first & 15,
-    masked = masked, bits = bits, key = key,
+    fin = first >= 128, rsv = math.floor(first / 16) % 8, opcode = first % 16,
+    masked = masked, bits = width, key = key,
     payload = key and frame.mask(payload, key) or payload,
   }
   if got.opcode == frame.CLOSE and #got.payload >= 2 then

@@ -19,7 +19,7 @@ function memory.is_known()
   end
   file:close()
   file = io.open "/proc/self/status"
-  local known = file ~= nil and file:read("a"):find "VmHWM" ~= nil
+  local known = file ~= nil and file:read("*a"):find "VmHWM" ~= nil
   if file then
     file:close()
   end
@@ -33,7 +33,7 @@ local base
 
 local function kilobytes(name)
   local file = assert(io.open "/proc/self/status")
-  local size = file:read("a"):match(name .. ":%%s+(%%d+)")
+  local size = file:read("*a"):match(name .. ":%%s+(%%d+)")
   file:close()
   return tonumber(size)
 end

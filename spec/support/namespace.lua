@@ -93,11 +93,13 @@ local function folder(options, script)
   local path = os.tmpname()
   os.remove(path)
   assert(lfs.mkdir(path))
+  local older = package.loaded["support.older"] -- on a Lua before 5.4
+  local source = before .. script .. after
   local files = {
     hosts = "127.0.0.1 localhost\n::1 localhost\n" .. (options.hosts or ""),
     ["resolv.conf"] = "nameserver 127.0.0.1\n",
     ["nsswitch.conf"] = "hosts: files dns\n",
-    ["script.lua"] = before .. script .. after,
+    ["script.lua"] = older and older.translate(source) or source,
     ["enter.sh"] = shell:format(path, options.setup or "", LUA, path),
   }
   for name, text in pairs(files) do
