@@ -176,7 +176,7 @@ describe("weft connect", function()
   it("sends headers, protocols and binary messages when asked", case(function(t)
     local server = t:listen { protocols = { "chat" }, websocket = function(ws)
       local message, kind = ws:receive()
-      ws:send(("%s %s %s %s"):format(ws.request.headers["X-Name"], ws.protocol, kind, message == "caf\xE9"))
+      ws:send(("%s %s %s %s"):format(ws.request.headers["X-Name"], ws.protocol, kind, tostring(message == "caf\xE9")))
     end }
     local child = command.start(t.weft, {
       "connect", "-H", "X-Name: ana lee", "--protocol", "other", "--protocol", "chat", "--binary", t:url(server),

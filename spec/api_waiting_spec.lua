@@ -1,5 +1,8 @@
 local case = require "support.case"
 
+-- All Luas but plain 5.1 (see spec/lua51) can leave a coroutine there.
+local it_yields_anywhere = _VERSION == "Lua 5.1" and not rawget(_G, "jit") and function() end or it
+
 --- Fails unless fn raises, not at a line of weft's, and names the two ways out.
 local function assert_names_the_way_out(fn)
   local ok, message = pcall(fn)
@@ -136,12 +139,15 @@ describe("a call that waits", function()
     client:abort()
   end))
 
-  it("works inside pcall, iterators, metamethods and coroutine.close variables of a task", case(function(t)
+  it_yields_anywhere("works inside pcall, iterators and metamethods of a task", case(function(t)
     local sleep = t.weft.sleep
     assert.same({ true, true }, { pcall(sleep, 0) })
     assert.is_true(select(2, xpcall(function() return sleep(0.001) end, debug.traceback)))
     local rounds = 0
     for slept in function() rounds = rounds + 1 return rounds <= 2 and sleep(0.001) or nil end do
+      assert.is_true(slept)
+    end
+    for slept in t.weft.wrap(function() coroutine.yield(sleep(0.001)) end) do
       assert.is_true(slept)
     end
     local lazy = setmetatable({}, {
@@ -284,8 +290,9 @@ describe("weft.wrap", function()
       server:close()
     end)
     local got = { words(client) }
-    for word in words do
-      got[#got + 1] = word
+    local word = words()
+    while word do
+      got[#got + 1], word = word, words()
     end
     assert.same({ "never", "odd", "or", "even" }, got)
   end))
@@ -322,13 +329,15 @@ describe("weft.wrap", function()
           coroutine.yield(i)
         end
       end)
-      for i in inner do
+      local i = inner()
+      while i do
         coroutine.yield(i * 10)
+        i = inner()
       end
     end)
-    local got = {}
-    for i in outer do
-      got[#got + 1] = i
+    local got, i = {}, outer()
+    while i do
+      got[#got + 1], i = i, outer()
     end
     assert.same({ 10, 20, 30 }, got)
   end))

@@ -323,7 +323,10 @@ describe("a wait where none can be", function()
     end)
   end))
 
-  it("may be an iterator, a metamethod, a pcall: those can wait", case(function(t)
+  local is_plain = _VERSION == "Lua 5.1" and not rawget(_G, "jit") -- see spec/lua51
+  local it_yields = is_plain and function() end or it
+
+  it_yields("may be an iterator, a metamethod, a pcall: those can wait", case(function(t)
     local raw = t:upgrade(t:server())
     local ws = t:accepted()
     raw:send(client.text "1" .. client.text "2" .. client.text "3")

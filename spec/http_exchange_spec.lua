@@ -456,7 +456,7 @@ end)
 describe("a request", function()
   it("tells who asks", case(function(t)
     local listening = t:listen { http = function(request)
-      return 200, {}, ("%s %s %s"):format(request.remote_address, math.type(request.remote_port), request.tls)
+      return 200, {}, ("%s %s %s"):format(request.remote_address, math.type(request.remote_port), tostring(request.tls))
     end }
     assert.equal("127.0.0.1 integer nil", t:http(listening).body)
   end))

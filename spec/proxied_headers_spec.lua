@@ -16,13 +16,13 @@ local function serve(t, trusted, more)
     trusted_proxies = trusted,
     websocket = function(ws)
       local request = ws.request
-      ws:send(("%s %s %s %s"):format(ws.remote_address, request.remote_address, math.type(ws.remote_port)
-                                     or tostring(ws.remote_port), request.secure))
+      ws:send(("%s %s %s %s"):format(tostring(ws.remote_address), tostring(request.remote_address), math.type(ws.remote_port)
+                                     or tostring(ws.remote_port), tostring(request.secure)))
     end,
     http = function(request)
       local port = request.remote_port
-      return 200, {}, ("%s %s %s"):format(request.remote_address, port == nil and "nil" or math.type(port),
-                                         request.secure)
+      return 200, {}, ("%s %s %s"):format(tostring(request.remote_address), port == nil and "nil" or math.type(port),
+                                         tostring(request.secure))
     end,
   }
   for name, value in pairs(more or {}) do
@@ -171,7 +171,7 @@ describe("behind trusted proxies", function()
     exchange.next_answer(raw)
     local told = {}
     for i, request in ipairs(kept) do
-      told[i] = ("%s %s %s"):format(request.remote_address, request.remote_port, request.secure)
+      told[i] = ("%s %s %s"):format(request.remote_address, tostring(request.remote_port), tostring(request.secure))
     end
     assert.same({ "192.0.2.7 nil false", "192.0.2.8 99 true" }, told)
   end))
@@ -204,7 +204,7 @@ describe("behind trusted proxies", function()
 
   it("a session of weft.fallback is the client's", case(function(t)
     local handler = t.weft.fallback(function(ws)
-      ws:send(("%s %s %s"):format(ws.remote_address, ws.remote_port, ws.request.secure))
+      ws:send(("%s %s %s"):format(ws.remote_address, tostring(ws.remote_port), tostring(ws.request.secure)))
       ws:receive()
     end)
     local server = serve(t, LOCAL, { http = { ["/chat"] = handler } })

@@ -29,7 +29,8 @@ local function serve(t, more)
       end
     end,
     http = function(request)
-      return 200, {}, ("%s %s %s"):format(request.remote_address, request.remote_port, request.secure)
+      return 200, {}, ("%s %s %s"):format(
+        tostring(request.remote_address), tostring(request.remote_port), tostring(request.secure))
     end,
   }
   for name, value in pairs(more or {}) do

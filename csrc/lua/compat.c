@@ -66,6 +66,17 @@ weft_tolstring(lua_State *L, int index, size_t *len)
 
 #if WEFT_PLAIN_51
 
+int
+weft_begin_in_lua(lua_State *co, int n)
+{
+    if (lua_status(co) != 0 || !lua_iscfunction(co, -1 - n))
+        return n;
+    luaL_loadstring(co, "local function begin(fn, ...) return fn(...) end "
+                        "return begin(...)"); /* or an error, called next */
+    lua_insert(co, -2 - n);
+    return n + 1;
+}
+
 void
 weft_traceback(lua_State *L, lua_State *co, const char *words, int level)
 {

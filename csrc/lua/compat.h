@@ -85,11 +85,19 @@ weft_topointer(lua_State *L, int index)
 
 /* ---- 5.4: what a coroutine yields is counted where it is resumed */
 
+#if WEFT_PLAIN_51
+/* A coroutine that begins with a function of C cannot yield in it: has a
+ * function of Lua call that.  Returns how many arguments it is now. */
+int weft_begin_in_lua(lua_State *co, int n);
+#else
+#define weft_begin_in_lua(co, n) (n)
+#endif
+
 static inline int
 weft_resume(lua_State *co, lua_State *from, int n, int *results)
 {
 #if LUA_VERSION_NUM == 501
-    int status = lua_resume(co, n);
+    int status = lua_resume(co, weft_begin_in_lua(co, n));
 
     (void)from;
 #else

@@ -18,7 +18,8 @@
 /* Why a task cannot wait although it is one, on plain 5.1; of a call's name. */
 #define WEFT_CANNOT_LEAVE                                                    \
     "%s: cannot wait here: on plain Lua 5.1 a task cannot wait inside "      \
-    "pcall, a generic for, a metamethod or another function written in C"
+    "pcall, a generic for, a metamethod or another function written in C "   \
+    "(start a task with weft.spawn, or make a coroutine with weft.wrap)"
 
 /* A wait without a kind yet, for the task (NULL: the main thread) on L. */
 struct weft_wait *weft_wait_clean(struct weft_wait *w,

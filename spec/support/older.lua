@@ -129,7 +129,7 @@ older.library = {
     mininteger = -2 ^ 53,
   }, {
     random = function(...)
-      if ... == 0 then -- any integer
+      if select("#", ...) == 1 and ... == 0 then -- any integer
         return math.random(2 ^ 31 - 1)
       end
       return math.random(...)
@@ -143,6 +143,9 @@ older.library = {
     end,
   }),
   os = extended(os, {}, {
+    exit = function(code, close)
+      os.exit(code == true and 0 or code == false and 1 or code, close)
+    end,
     execute = function(command)
       local status, how, code = os.execute(command)
       if type(status) ~= "number" then
@@ -179,6 +182,19 @@ local words = table.concat(names, ", ")
 local prefix = ("local %s = (function(l) return l.%s end)(require 'support.older'.library); ")
   :format(words, (words:gsub(", ", ", l.")))
 
+local function utf8_of(code)
+  local bytes, most = "", 0x80
+  if code < most then
+    return string.char(code)
+  end
+  most = 0x40
+  repeat
+    bytes = string.char(0x80 + code % 64) .. bytes
+    code, most = math.floor(code / 64), most / 2
+  until code < most
+  return string.char(256 - 2 * most + code) .. bytes
+end
+
 -- for NAMES in ITERATOR do
 local function loop(variables, iterator)
   local first = variables:match "^[%w_]+"
@@ -195,6 +211,10 @@ function older.translate(source)
       if letter == "x" and #digits == 2 then
         return ("\\%03d"):format(tonumber(digits, 16))
       end
+    end):gsub("\\u{(%x+)}", function(digits)
+      return utf8_of(tonumber(digits, 16)):gsub(".", function(byte)
+        return ("\\%03d"):format(byte:byte())
+      end)
     end)
     for _, waiting in ipairs { "[^\n]-:messages%(%)", "[^\n]-:chunks%(%)", "[^\n]-reconnecting%b()" } do
       source = source:gsub("for ([%w_, ]-) in (" .. waiting .. ") do", loop)
