@@ -83,7 +83,7 @@ describe("a Lua state that is closed in mid-connection", function()
     ["with finalizers that use what is closed"] = { [[
       setmetatable({}, { __gc = function() ws:abort() ws:try_send "x" ws:close(1000, "", 0) end })
       KEEP = setmetatable({}, { __gc = function()
-        if _VERSION >= "Lua 5.3" then -- which tell a finalizer: no call waits in one
+        if _VERSION >= "Lua 5.4" then -- which tells a finalizer then: no call waits in it
           pcall(ws.receive, ws)
           pcall(ws.send, ws, "x")
         end

@@ -1,7 +1,7 @@
 --- A busted helper for Luas before 5.4: gives the specs, and nothing else, what
---- they use of 5.4's library.  On plain Lua 5.1 they are also written anew as they
---- are loaded: escapes such as "\x81", which it does not know, and what waits
---- where it cannot, in a generic for or in pcall.
+--- they use of 5.4's library.  As they are loaded they are written anew: escapes
+--- such as "\x81" or "\u{FC}" where Lua does not know them, and on plain Lua 5.1
+--- what waits where it cannot, in a generic for or in pcall.
 
 local plain = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
 
@@ -206,7 +206,7 @@ end
 ---@param source string
 ---@return string
 function older.translate(source)
-  if plain then
+  if plain or _VERSION == "Lua 5.2" then
     source = source:gsub("\\(.)(%x?%x?)", function(letter, digits)
       if letter == "x" and #digits == 2 then
         return ("\\%03d"):format(tonumber(digits, 16))
@@ -216,6 +216,8 @@ function older.translate(source)
         return ("\\%03d"):format(byte:byte())
       end)
     end)
+  end
+  if plain then
     for _, waiting in ipairs { "[^\n]-:messages%(%)", "[^\n]-:chunks%(%)", "[^\n]-reconnecting%b()" } do
       source = source:gsub("for ([%w_, ]-) in (" .. waiting .. ") do", loop)
     end
