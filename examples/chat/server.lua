@@ -35,9 +35,10 @@ end
 
 -- Asks until the client has a name of its own; nil when it leaves instead.
 local function agree_on_name(ws)
-  for wish in ws:messages() do
-    wish = wish:gsub("%c", " "):match "^%s*(.-)%s*$"
-    if wish == "" or utf8.len(wish) > 20 then
+  for message in ws:messages() do
+    local wish = message:gsub("%c", " "):match "^%s*(.-)%s*$"
+    local _, length = wish:gsub("[^\128-\191]", "") -- of UTF-8
+    if wish == "" or length > 20 then
       ws:send "refused\tA name has 1 to 20 characters."
     elseif not is_free(wish) then
       ws:send("refused\t" .. wish .. " is taken.")

@@ -50,8 +50,8 @@ end
 -- what it has tried: a client chooses how long they are.
 local function split_list(text)
   local list = {}
-  for element in (text .. ","):gmatch("([^,]*),") do
-    element = element:match("^.*[^ \t]") or ""
+  for piece in (text .. ","):gmatch("([^,]*),") do
+    local element = piece:match("^.*[^ \t]") or ""
     list[#list + 1] = element:sub(element:match("^[ \t]*()"))
   end
   return list

@@ -166,12 +166,11 @@ static.options = {
 local function further_headers(options)
   local further, cached = {}, false
   for name, value in pairs(options.headers) do
-    if name:lower() == "x-content-type-options" then
-      name = "X-Content-Type-Options"
-    end
-    cached = cached or name:lower() == "cache-control"
-    further[name] = type(value) == "table" and compat.move(value, 1, #value, 1, {})
-                    or value
+    local lower = name:lower()
+    cached = cached or lower == "cache-control"
+    local known = lower == "x-content-type-options" and "X-Content-Type-Options"
+    further[known or name] = type(value) == "table"
+                             and compat.move(value, 1, #value, 1, {}) or value
   end
   if options.max_age and not cached then
     further["Cache-Control"] = ("max-age=%d"):format(options.max_age)

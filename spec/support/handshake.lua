@@ -106,8 +106,8 @@ function handshake.parse(text)
   else
     parsed.method, parsed.target, parsed.version = start:match "^(%S+) (%S+) (%S+)$"
   end
-  for name, value in text:gmatch "\r\n([^:\r\n]+):[ \t]*([^\r\n]*)" do
-    name = name:lower()
+  for written, value in text:gmatch "\r\n([^:\r\n]+):[ \t]*([^\r\n]*)" do
+    local name = written:lower()
     local before = parsed.headers[name]
     parsed.headers[name] = before and before .. ", " .. value or value
   end
