@@ -16,8 +16,18 @@ weft_chunk_new(size_t len)
     if (c != NULL) {
         c->references = 1;
         c->len = len;
+        c->sum = NULL;
     }
     return c;
+}
+
+void
+weft_chunk_count(struct weft_chunk *c, size_t *sum)
+{
+    if (c == NULL)
+        return;
+    c->sum = sum;
+    *sum += c->len;
 }
 
 struct weft_chunk *
@@ -30,6 +40,9 @@ weft_chunk_retain(struct weft_chunk *c)
 void
 weft_chunk_release(struct weft_chunk *c)
 {
-    if (c != NULL && --c->references == 0)
-        weft_free(c);
+    if (c == NULL || --c->references > 0)
+        return;
+    if (c->sum != NULL)
+        *c->sum -= c->len;
+    weft_free(c);
 }

@@ -18,6 +18,8 @@ weft_status_close_code(enum weft_status status)
     case WEFT_E_TOO_MANY_MESSAGES: /* 7.4.1: it violates our policy */
     case WEFT_E_TOO_MANY_BYTES:
         return 1008;
+    case WEFT_E_OVER_MEMORY: /* registered with IANA: try again later */
+        return 1013;
     default: /* 7.4.1: 1002 for a breach of protocol, 1011 for our own */
         return status <= WEFT_E_RESERVED_BITS ? 1002 : 1011;
     }
@@ -101,6 +103,8 @@ weft_status_text(enum weft_status status)
     case WEFT_E_TOO_MANY_BYTES:
         return "the peer sent more bytes than the option rate lets it "
                "(RFC 6455, 10.4)";
+    case WEFT_E_OVER_MEMORY:
+        return "memory_limit was passed, and this connection held the most";
     }
     return "unknown status";
 }

@@ -42,10 +42,11 @@ enum weft_status {
     WEFT_E_DEFLATE = -37,      /* RFC 7692, 7.2.2: it cannot be inflated */
     WEFT_E_TOO_MANY_MESSAGES = -38, /* more than rate.messages in a time */
     WEFT_E_TOO_MANY_BYTES = -39,    /* more than rate.bytes */
+    WEFT_E_OVER_MEMORY = -40,       /* it held most when memory_limit was passed */
 };
 
-/* The close code a failure stands for: 1002, 1007, 1008, 1009 or
- * 1011. */
+/* The close code a failure stands for: 1002, 1007, 1008, 1009, 1011 or
+ * 1013. */
 int weft_status_close_code(enum weft_status status);
 
 /* A sentence for people, never NULL; it names the rule and its section. */

@@ -65,9 +65,11 @@ weft_outq_add_chunk(struct weft_outq *q, struct weft_chunk *c)
     if (c->len == 0)
         return WEFT_OK;
     rc = weft_outq_prepare_ref(q);
-    if (rc == WEFT_OK)
-        add_ref(q, weft_chunk_retain(c), c->bytes, c->len);
-    return rc;
+    if (rc != WEFT_OK)
+        return rc;
+    add_ref(q, weft_chunk_retain(c), c->bytes, c->len);
+    q->shared += c->len;
+    return WEFT_OK;
 }
 
 enum weft_status
@@ -148,6 +150,8 @@ consume_ref(struct weft_outq *q, size_t len)
     ref->data += referred;
     ref->len -= referred;
     q->refs_len -= referred;
+    if (ref->chunk != NULL)
+        q->shared -= referred;
     if (ref->len == 0)
         drop_first_ref(q);
     return copied + referred;
@@ -175,6 +179,28 @@ weft_outq_consume(struct weft_outq *q, size_t len)
     q->after -= len;
     if (weft_outq_len(q) == 0)
         shrink(q);
+}
+
+bool
+weft_outq_cut(struct weft_outq *q, size_t len)
+{
+    struct weft_buf kept = { 0 };
+    uint8_t *to = len > 0 ? weft_buf_reserve(&kept, len) : NULL;
+    struct weft_span first = { "", 0 };
+
+    if (len > 0 && to == NULL)
+        return false;
+    while (weft_buf_len(&kept) < len && weft_outq_spans(q, &first, 1) > 0) {
+        size_t n = least(first.len, len - weft_buf_len(&kept));
+
+        memcpy(to + weft_buf_len(&kept), first.data, n);
+        weft_buf_commit(&kept, n);
+        weft_outq_consume(q, n);
+    }
+    weft_outq_deinit(q);
+    q->bytes = kept;
+    q->after = weft_buf_len(&kept);
+    return true;
 }
 
 void

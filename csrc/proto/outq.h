@@ -11,6 +11,7 @@
 #ifndef WEFT_PROTO_OUTQ_H
 #define WEFT_PROTO_OUTQ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct weft_outq {
     struct weft_outq_ref *refs; /* a ring of `cap` (a power of two) */
     uint32_t first, count, cap;
     size_t refs_len;  /* bytes in all references */
+    size_t shared;    /* of them, in chunks, which others may hold too */
     size_t after;     /* copied bytes behind the last reference */
     uint32_t borrowed, returned;
 };
@@ -99,6 +101,10 @@ int weft_outq_spans(const struct weft_outq *q, struct weft_span *spans,
  * empty then gives back what it took in a busy moment.
  */
 void weft_outq_consume(struct weft_outq *q, size_t len);
+
+/* Drops all but the first len bytes, which are copied.  False: memory is out,
+ * and it is as it was.  Borrowed memory counts as returned. */
+bool weft_outq_cut(struct weft_outq *q, size_t len);
 
 /* Drops everything and frees.  Borrowed memory counts as returned. */
 void weft_outq_deinit(struct weft_outq *q);

@@ -92,6 +92,7 @@ struct weft_session {
     const struct weft_limits *limits;
     struct weft_random *random;
     struct weft_outq out; /* what is to be sent, in order */
+    size_t front;         /* bytes at its head up to where a frame begins */
     struct weft_deflate *deflate; /* owned; NULL: none was agreed on */
     struct weft_allowance *allowance; /* borrowed; NULL: no limit */
     enum weft_role role;
@@ -325,6 +326,22 @@ enum weft_status weft_session_close(struct weft_session *s, unsigned code,
  * longer does; a pong that was held back is queued when it does.
  */
 void weft_session_set_blocked(struct weft_session *s, bool blocked);
+
+/*
+ * The first n bytes of `out` were sent; it lent them as the first of those
+ * spans.  Whoever calls this for all that is sent, from the first frame on, may
+ * call weft_session_shed(); `front` is what stood in front of that frame.
+ */
+void weft_session_sent(struct weft_session *s, const struct weft_span *spans,
+                       size_t n);
+
+/*
+ * Gives up what it holds: a message that has not come in whole, or is lent, and
+ * what is queued, but for the rest of a frame that has begun to leave.  A close
+ * frame that was queued may be sent again.  Then it is to fail or to be deinited.
+ * False: there was no memory for that rest.
+ */
+bool weft_session_shed(struct weft_session *s);
 
 /* Whether nothing is under way in either direction: a new session, given this
  * one's compression, would go on in its place. */

@@ -244,7 +244,8 @@ each_failure_has_a_sentence_and_a_code(void)
         int code = weft_status_close_code((enum weft_status)rc);
 
         CHECK(text != NULL && strlen(text) > 3);
-        CHECK(code == 1002 || (code >= 1007 && code <= 1009) || code == 1011);
+        CHECK(code == 1002 || (code >= 1007 && code <= 1009) || code == 1011
+              || code == 1013);
         if (rc <= WEFT_E_RESERVED_BITS && rc >= WEFT_E_TOO_MANY_FRAGMENTS)
             CHECK(strstr(text, "RFC 6455") != NULL);
     }
