@@ -114,6 +114,7 @@ describe("weft serve", function()
       { { place:at "secret" }, 1, "cannot serve the directory .*secret" },
       { { place:at "www", "--room", "ws" }, 2, "option %-%-room: expected a path" },
       { { place:at "www", "--room", "/" }, 2, "option %-%-room: expected a path" },
+      { { place:at "www", "--memory-limit", "0" }, 2, "option %-%-memory%-limit: expected bytes" },
       { { place:at "www", "--key", "k" }, 2, "%-%-key goes with %-%-cert" },
       { { place:at "www", "--host", "127.0.0.1", "--unix", "u" }, 2, "%-%-unix goes without" },
       { { place:at "www", "--compression" }, 2, "unknown option" },
@@ -128,7 +129,7 @@ describe("weft serve", function()
   it("has a page of help", case(function(t)
     local output, _, status = command.start(t.weft, { "serve", "--help" }):wait()
     assert.equal(0, status)
-    for _, word in ipairs { "DIR", "--port", "--room", "--tls-self-signed", "--workers", "--log" } do
+    for _, word in ipairs { "DIR", "--port", "--room", "--tls-self-signed", "--workers", "--memory-limit", "--log" } do
       assert.is_truthy(output:find(word, 1, true), word)
     end
     assert.matches("weft serve DIR", (command.start(t.weft, { "help" }):wait()))

@@ -39,13 +39,7 @@ describe("a table of options", function()
     assert.is_nil(message:find "did you mean")
   end)
 
-  it("raises for what comes in a later version", function()
-    for _, name in ipairs { "memory_limit" } do
-      refused(options.listen, { [name] = true }, "'" .. name .. "'", "not supported yet")
-    end
-  end)
-
-  it("does not mind a later option that asks for nothing", function()
+  it("does not mind an option that asks for nothing", function()
     check.options(options.serve, "weft.serve", {
       tls = false, proxy_protocol = false,
     }, 1)
@@ -185,6 +179,7 @@ describe("the settings of a connection", function()
         max_message = 1048576, max_frame = 1048576, max_fragments = 1024, max_header = 16384, max_headers = 100, max_body = 1048576,
         handshake_timeout = 10, idle_timeout = math.huge, close_timeout = 5, write_timeout = 30, ping_interval = 20,
         ping_timeout = 20, send_buffer = 65536, receive_buffer = 65536, nodelay = true,
+        memory_limit = math.huge,
       }, made)
     end
   end)

@@ -51,6 +51,7 @@ struct weft_counters {
     uint64_t refused[WEFT_REFUSALS];
     uint64_t turned_away; /* for their address; dropped ones too */
     uint64_t too_fast;    /* closed for the rate of what they sent */
+    uint64_t over_memory; /* closed when memory_limit was passed */
     uint64_t closed[WEFT_CAUSES]; /* WebSockets and event streams */
     uint64_t codes[WEFT_CODE_PLACES]; /* WebSockets */
     uint64_t pings;       /* sent */

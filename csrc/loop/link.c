@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
+#include "loop/memory.h"
 #include "loop/room.h"
 #include "net/sock.h"
 
@@ -151,6 +152,8 @@ disconnect(struct weft_link *k)
     k->quota = NULL;
     if (k->listener != NULL)
         weft_listener_forget(k->listener, k);
+    if (k->state != WEFT_LINK_IDLE && k->state != WEFT_LINK_CLOSED)
+        weft_memory_leave(k->loop, k->config);
 }
 
 /* The code of the close frame that came first, either way; event streams have
@@ -188,6 +191,7 @@ weft_link_finish(struct weft_link *k, enum weft_cause cause,
     k->state = WEFT_LINK_CLOSED;
     k->reading_over = true;
     k->clean = weft_session_closed(&k->flow->session);
+    weft_link_count(k);
     weft_link_mark(k);
 }
 

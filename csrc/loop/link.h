@@ -54,6 +54,9 @@ struct weft_config {
     size_t send_buffer, receive_buffer;
     struct weft_rate rate;
     bool nodelay;
+    size_t memory_limit;   /* of the loop that it is used in; 0: none */
+    uint32_t limited;      /* what is open with these settings, if there is */
+    struct weft_node limit; /* in loop->limits, if something is */
 };
 
 enum weft_link_state {
@@ -164,6 +167,10 @@ struct weft_flow {
     struct weft_tunnel *tunnel; /* until it stands */
     struct weft_opening *opening;
     struct weft_answer answer;
+
+    size_t held;              /* bytes, as counted in loop->held */
+    struct weft_node holding; /* in loop->holders */
+    bool shed;                /* it has been made to give up some */
 
     /* the caller's, for what it lends; in a list, it keeps the link awake */
     struct weft_node borrower;

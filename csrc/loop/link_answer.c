@@ -204,6 +204,7 @@ begun(struct weft_link *k)
 {
     k->state = WEFT_LINK_ANSWERING;
     weft_link_mark_dirty(k);
+    weft_link_count(k);
     weft_link_retime(k);
 }
 
@@ -306,6 +307,7 @@ weft_link_write_answer(struct weft_link *k, struct weft_span s)
         a->left -= s.len;
     a->written += s.len;
     weft_link_mark_dirty(k);
+    weft_link_count(k);
     return WEFT_OK;
 }
 

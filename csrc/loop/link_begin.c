@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
+#include "loop/memory.h"
 #include "net/sock.h"
 #include "proto/head_pack.h"
 
@@ -139,6 +140,7 @@ weft_link_begin(struct weft_link *k, struct weft_span protocol,
     weft_link_tell_open(k, protocol);
     weft_opening_free(k->flow->opening);
     k->flow->opening = NULL;
+    k->flow->session.front = weft_outq_len(&k->flow->session.out);
     k->state = WEFT_LINK_OPEN;
     k->life = k->last_message = k->loop->now;
     k->pinged = 0;
@@ -169,6 +171,7 @@ static void
 begin_opening(struct weft_link *k, enum weft_link_state state)
 {
     k->state = state;
+    weft_memory_enter(k->loop, k->config);
     if (k->role == WEFT_CLIENT)
         k->loop->now = weft_now(); /* the caller may have taken its time */
     k->opened = k->life = k->loop->now;

@@ -88,7 +88,7 @@ note_pong(struct weft_link *k, const struct weft_event *ev)
  * Control frames are seen to on the way.
  */
 static enum weft_status
-read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
+find_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
 {
     struct weft_flow *f = k->flow;
 
@@ -124,6 +124,18 @@ read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
         }
     }
     return WEFT_MORE;
+}
+
+static enum weft_status
+read_message(struct weft_link *k, struct weft_event *ev, enum weft_status rc)
+{
+    const struct weft_buf *message = &k->flow->session.message;
+    size_t before = weft_buf_len(message);
+
+    rc = find_message(k, ev, rc);
+    if (weft_buf_len(message) != before || k->flow->rest != NULL)
+        weft_link_count(k);
+    return rc;
 }
 
 static void
@@ -194,6 +206,7 @@ weft_link_taken_ahead(struct weft_link *k)
         weft_list_add(&k->loop->fed, &k->flow->fed); /* there is room */
         weft_loop_stir(k->loop);
     }
+    weft_link_count(k);
     if (weft_buf_len(&k->flow->ahead) > 0)
         return;
     weft_buf_deinit(&k->flow->ahead);
@@ -289,8 +302,11 @@ keep_input(struct weft_link *k)
     if (kept != NULL)
         memcpy(kept, k->flow->input.data, len);
     k->flow->input = (struct weft_input){ kept, kept != NULL ? len : 0 };
-    weft_free(k->flow->rest);
-    k->flow->rest = kept;
+    if (kept != k->flow->rest) {
+        weft_free(k->flow->rest);
+        k->flow->rest = kept;
+        weft_link_count(k);
+    }
     return rc;
 }
 
@@ -366,8 +382,10 @@ weft_link_settle(struct weft_link *k)
     if (rc < 0 || kept < 0)
         note_fault(k, rc < 0 ? rc : kept);
     weft_link_holds_input(k); /* the keepalive stands still from here on */
-    if (any)
+    if (any) {
+        weft_link_count(k);
         weft_link_mark(k);
+    }
 }
 
 /* Whether the link may be sent to; it is ready for it then. */
@@ -388,6 +406,7 @@ sent(struct weft_link *k, enum weft_status rc)
     k->last_message = k->loop->now;
     k->counters->messages_out++;
     weft_link_mark_dirty(k);
+    weft_link_count(k);
     return rc;
 }
 
@@ -438,6 +457,7 @@ wrote(struct weft_link *k, enum weft_status rc, bool last)
     if (rc != WEFT_OK || last)
         return sent(k, rc);
     weft_link_mark_dirty(k);
+    weft_link_count(k);
     return rc;
 }
 

@@ -13,6 +13,7 @@
  *   dial_words.c what a dial says    link_rest.c  what idle ones do without
  *   link_events.c event streams      link_rate.c how much may come in a time
  *   link_proxy_head.c the PROXY protocol    link_tell.c  the journal
+ *   memory.c     what they all hold
  */
 #ifndef WEFT_LOOP_LINK_INNER_H
 #define WEFT_LOOP_LINK_INNER_H
@@ -241,6 +242,10 @@ void weft_dial_looked_up(struct weft_watch *w);
 void weft_dial_expire(struct weft_timer *t); /* time for the next attempt */
 void weft_dial_free(struct weft_link *k);
 
+/* memory.c */
+/* What it holds may have changed. */
+void weft_link_count(struct weft_link *k);
+
 /* link_pair.c */
 bool weft_link_make_pipe(struct weft_link *k); /* false: memory is out */
 void weft_link_free_pipe(struct weft_link *k);
@@ -250,5 +255,6 @@ long weft_pair_send(struct weft_link *k, const struct weft_span *spans,
 void weft_pair_end(struct weft_link *k);   /* this end sends no more */
 void weft_pair_leave(struct weft_link *k); /* this end is gone */
 void weft_pair_watch(struct weft_link *k); /* something may be ready now */
+void weft_pair_drop(struct weft_link *k);  /* what has come in is dropped */
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "loop/link_inner.h"
+#include "loop/memory.h"
 #include "net/sock.h"
 
 enum {
@@ -231,6 +232,7 @@ weft_link_ready(struct weft_link *k, uint8_t what)
         else if (what & WEFT_HANGUP) /* seen when somebody reads again */
             weft_link_watch(k, 0);
     }
+    weft_loop_relieve(k->loop);
 }
 
 /* Takes a used buffer over for the next message, or gives one back. */
@@ -312,7 +314,10 @@ send_some(struct weft_link *k)
         output_broken(k, n);
         return false;
     }
-    weft_outq_consume(out, (size_t)n);
+    if (k->flow->opening == NULL)
+        weft_session_sent(&k->flow->session, spans, (size_t)n);
+    else /* HTTP */
+        weft_outq_consume(out, (size_t)n);
     k->counters->bytes_out += (uint64_t)n;
     if (!sealed) { /* else ciphertext has been counted where it was sent */
         k->life = k->loop->now;
@@ -390,9 +395,10 @@ weft_link_send_now(struct weft_link *k, struct weft_chunk *c)
         return false;
     }
     if (n > 0) {
-        weft_outq_consume(&k->flow->session.out, (size_t)n);
+        weft_session_sent(&k->flow->session, &all, (size_t)n);
         k->life = k->loop->now;
     }
+    weft_link_count(k);
     return true;
 }
 
@@ -411,8 +417,8 @@ send_queued(struct weft_link *k)
     return true;
 }
 
-void
-weft_link_flush(struct weft_link *k)
+static void
+flush(struct weft_link *k)
 {
     weft_link_catch_up(k);
     if (k->state == WEFT_LINK_IDLE || k->state == WEFT_LINK_CLOSED
@@ -430,4 +436,11 @@ weft_link_flush(struct weft_link *k)
     if (k->drain)
         weft_link_mark(k);
     output_done(k);
+}
+
+void
+weft_link_flush(struct weft_link *k)
+{
+    flush(k);
+    weft_link_count(k);
 }

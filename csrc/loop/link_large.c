@@ -98,6 +98,7 @@ weft_link_read_large(struct weft_link *k)
         return true;
     }
     weft_session_received(s, (size_t)n);
+    weft_link_count(k);
     if (weft_session_pending(s)) {
         weft_list_add(&k->loop->fed, &k->flow->fed);
         weft_link_mark(k);

@@ -279,10 +279,12 @@ weft_link_receive_opening(struct weft_link *k, size_t len)
         return false;
     }
     n = weft_link_receive(k, to, len);
-    if (n > 0)
+    if (n > 0) {
         weft_buf_commit(bytes, (size_t)n);
-    else if (n != -EAGAIN)
+        weft_link_count(k);
+    } else if (n != -EAGAIN) {
         weft_link_head_ended(k, n);
+    }
     return n > 0;
 }
 

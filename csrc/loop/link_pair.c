@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
+#include "loop/memory.h"
 
 enum { INBOX_MAX = 256 * 1024 };
 
@@ -70,6 +71,7 @@ weft_pair_receive(struct weft_link *k, void *to, size_t len)
     weft_buf_consume(inbox, n);
     if (weft_buf_len(inbox) == 0)
         weft_buf_deinit(inbox);
+    weft_link_count(k);
     weft_pair_watch(k);
     if (other != NULL)
         weft_pair_watch(other);
@@ -93,6 +95,8 @@ weft_pair_send(struct weft_link *k, const struct weft_span *spans, int count)
         sent += n;
         room -= n;
     }
+    if (weft_link_wake(other)) /* else it is counted when it is read */
+        weft_link_count(other);
     weft_pair_watch(other);
     return sent > 0 ? (long)sent : -EAGAIN;
 }
@@ -119,6 +123,16 @@ weft_pair_leave(struct weft_link *k)
         weft_pair_watch(other);
     }
     weft_link_free_pipe(k);
+}
+
+void
+weft_pair_drop(struct weft_link *k)
+{
+    if (k->pipe == NULL)
+        return;
+    weft_buf_deinit(&k->pipe->inbox);
+    if (k->pipe->other != NULL)
+        weft_pair_watch(k->pipe->other); /* there is room again */
 }
 
 /* Both heads, as if they had crossed a wire. */
@@ -169,6 +183,7 @@ join(struct weft_link *a, struct weft_link *b)
 {
     a->pipe->other = b;
     a->state = WEFT_LINK_HANDSHAKE;
+    weft_memory_enter(a->loop, a->config);
     a->watch.wanted = WEFT_READABLE;
     weft_list_add(&a->loop->links, &a->node);
 }

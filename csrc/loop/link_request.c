@@ -101,6 +101,7 @@ weft_link_next_request(struct weft_link *k)
     k->opened = k->loop->now;
     k->state = WEFT_LINK_HANDSHAKE;
     k->again = true;
+    weft_link_count(k);
     weft_link_watch(k, k->watch.wanted | WEFT_READABLE);
     weft_link_retime(k);
     if (k->state == WEFT_LINK_HANDSHAKE && weft_buf_len(&o->bytes) > 0)

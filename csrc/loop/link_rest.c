@@ -55,6 +55,8 @@ weft_link_drop_flow(struct weft_link *k)
     if (f == &weft_flow_none)
         return;
     k->flow = (struct weft_flow *)&weft_flow_none;
+    loop->held -= f->held;
+    weft_node_unlink(&f->holding);
     f->session.deflate = NULL; /* the link's */
     weft_session_deinit(&f->session);
     weft_buf_deinit(&f->ahead);
@@ -81,6 +83,7 @@ may_rest(const struct weft_flow *f)
            && f->ending == 0 && weft_list_empty(&f->pings)
            && !weft_node_linked(&f->dirty) && !weft_node_linked(&f->fed)
            && !weft_node_linked(&f->borrower)
+           && (k->pipe == NULL || weft_buf_len(&k->pipe->inbox) == 0)
            && weft_session_rests(&f->session);
 }
 

@@ -72,6 +72,18 @@ weft_link_get_buffer(struct weft_link *k)
     return true;
 }
 
+/* A short message of so many bytes on the wire was queued. */
+static inline void
+weft_link_sent_short(struct weft_link *k, size_t size)
+{
+    k->last_message = k->loop->now;
+    k->counters->messages_out++;
+    k->flow->held += size;
+    k->loop->held += size;
+    weft_list_add(&k->loop->dirty, &k->flow->dirty);
+    weft_loop_stir(k->loop);
+}
+
 /* Sends a message that is short, in state OPEN, once weft_link_backlog() has been
  * asked (what its room has gathered is queued then): false when it is not that
  * simple, and nothing was done. */
@@ -83,10 +95,7 @@ weft_link_send_short(struct weft_link *k, enum weft_opcode opcode,
         || !weft_link_get_buffer(k)
         || !weft_session_send_short(&k->flow->session, opcode, data, len))
         return false;
-    k->last_message = k->loop->now;
-    k->counters->messages_out++;
-    weft_list_add(&k->loop->dirty, &k->flow->dirty);
-    weft_loop_stir(k->loop);
+    weft_link_sent_short(k, 2 + len);
     return true;
 }
 
@@ -99,10 +108,7 @@ weft_link_send_chunk(struct weft_link *k, struct weft_chunk *frame)
         return WEFT_E_MEMORY;
     if (!weft_session_copy_frame(&k->flow->session, frame))
         return weft_link_send_chunk_any(k, frame);
-    k->last_message = k->loop->now;
-    k->counters->messages_out++;
-    weft_list_add(&k->loop->dirty, &k->flow->dirty);
-    weft_loop_stir(k->loop);
+    weft_link_sent_short(k, frame->len);
     return WEFT_OK;
 }
 

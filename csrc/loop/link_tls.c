@@ -95,6 +95,7 @@ settle(struct weft_link *k)
 {
     enum weft_status rc = weft_tls_settle(k->tls);
 
+    weft_link_count(k);
     weft_sealed_watch(k);
     if (weft_buf_len(weft_tls_pending(k->tls)) > 0
         || weft_tls_is_stuck(k->tls))

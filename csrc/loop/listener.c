@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
+#include "loop/memory.h"
 #include "net/sock.h"
 
 /* How long accepting pauses when descriptors or memory have run out. */
@@ -43,6 +44,7 @@ begin(struct weft_listener *s, struct weft_loop *loop,
     s->timer.kind = WEFT_KIND_LISTENER;
     s->work.kind = WEFT_KIND_LISTENER;
     weft_list_init(&s->links);
+    weft_memory_enter(loop, config);
 }
 
 static enum weft_status
@@ -154,6 +156,7 @@ weft_listener_stop(struct weft_listener *s)
     if (s->path != NULL)
         unlink(s->path);
     weft_sock_close(&s->watch.fd);
+    weft_memory_leave(s->loop, s->config);
 }
 
 /* Its counters may be gone before the link is. */

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
+#include "loop/memory.h"
 #include "net/sock.h"
 
 enum weft_status
@@ -25,6 +26,9 @@ weft_loop_init(struct weft_loop *loop, bool force_poll)
     loop->most_awake = WEFT_AWAKE;
     weft_list_init(&loop->piped);
     weft_list_init(&loop->unsecured);
+    weft_list_init(&loop->limits);
+    weft_list_init(&loop->holders);
+    loop->memory_limit = SIZE_MAX;
     loop->arena = weft_realloc(NULL, WEFT_ARENA);
     if (loop->arena == NULL)
         return WEFT_E_MEMORY;
@@ -313,6 +317,7 @@ weft_loop_next(struct weft_loop *loop)
 {
     struct weft_node *n;
 
+    weft_loop_relieve(loop);
     if (!loop->named) {
         weft_list_move(&loop->batch, &loop->work);
         loop->named = true;
@@ -335,10 +340,13 @@ weft_loop_flush(struct weft_loop *loop)
 
     weft_list_init(&now);
     weft_list_move(&now, &loop->fed); /* some are for the next turn again */
-    while ((n = weft_list_take(&now)) != NULL)
+    while ((n = weft_list_take(&now)) != NULL) {
         weft_link_settle(WEFT_CONTAINER(n, struct weft_flow, fed)->link);
+        weft_loop_relieve(loop);
+    }
     weft_loop_post(loop);
     flush_dirty(loop);
+    weft_loop_relieve(loop);
     weft_list_move(&loop->dirty, &loop->later);
     if (loop->timed)
         weft_histogram_add(&loop->turns, (uint64_t)(weft_now() - loop->woke));

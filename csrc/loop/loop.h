@@ -127,6 +127,10 @@ struct weft_loop {
     bool enough, goes_on;    /* was read in this turn of a large message, which
                                 is not whole yet */
     bool timed;              /* turns are: somebody has asked how long they take */
+    size_t held;             /* bytes, see memory.h */
+    size_t memory_limit;     /* the least of those in: */
+    struct weft_node limits; /* struct weft_config: in use, with a limit */
+    struct weft_node holders; /* struct weft_flow: that hold something */
     struct weft_post post;
     struct weft_deflate_pool deflate; /* zlib streams between uses */
     struct weft_buf large[WEFT_LARGE_BUFFERS]; /* of large messages that came

@@ -64,7 +64,10 @@ end(struct weft_post *post)
     post->room = NULL;
     if (post->chunk->references == 1)
         return;
-    weft_chunk_release(post->chunk); /* somebody goes on sending it */
+    /* somebody goes on sending it */
+    weft_chunk_count(post->chunk,
+                     &WEFT_CONTAINER(post, struct weft_loop, post)->held);
+    weft_chunk_release(post->chunk);
     post->chunk = NULL;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
+#include "loop/memory.h"
 #include "loop/post.h"
 #include "proto/events.h"
 
@@ -13,6 +14,13 @@ static struct weft_membership *
 first_member(const struct weft_room *r)
 {
     return WEFT_CONTAINER(r->members.next, struct weft_membership, in_room);
+}
+
+/* That of its members; there is one. */
+static struct weft_loop *
+loop_of(const struct weft_room *r)
+{
+    return first_member(r)->link->loop;
 }
 
 /* A link is in few rooms, a room may have many members: look there. */
@@ -115,6 +123,7 @@ enum { KINDS = 8 }; /* of compressed frames at once; who needs a ninth gets
 /* A letter and the frames that were made of it. */
 struct post {
     const struct weft_letter *letter;
+    size_t *sum; /* where they count */
     struct weft_chunk *frame; /* for members that do not mask, or NULL */
     struct weft_chunk *event; /* for event streams, once one was met */
     struct {
@@ -155,6 +164,7 @@ frame_for(struct post *p, struct weft_session *s)
     if (i == p->kinds) {
         weft_session_deflate_chunk(s, p->letter->opcode, p->letter->data,
                                    p->letter->len, &frame);
+        weft_chunk_count(frame, p->sum);
         p->packed[i].as = *s->deflate;
         p->packed[i].frame = frame;
         p->kinds++;
@@ -170,8 +180,10 @@ send_event(struct weft_link *k, struct post *p)
                                          : weft_sse_message(l->opcode, l->data,
                                                             l->len);
 
-    if (p->event == NULL)
+    if (p->event == NULL) {
         p->event = weft_sse_chunk(&e);
+        weft_chunk_count(p->event, p->sum);
+    }
     return p->event != NULL ? weft_link_send_chunk(k, p->event)
                             : WEFT_E_MEMORY;
 }
@@ -267,17 +279,23 @@ weft_room_send(struct weft_room *r, const struct weft_letter *letter,
     struct roll roll = { &r->members, false };
     struct post p; /* large: packed[] is filled as far as kinds says */
 
+    *queued = *dropped = 0;
+    if (r->count > 0)
+        weft_loop_relieve(loop_of(r)); /* somebody may leave */
+    if (r->count == 0)
+        return WEFT_OK;
     p.letter = letter;
+    p.sum = &loop_of(r)->held;
     p.frame = p.event = NULL;
     p.kinds = 0;
-    *queued = *dropped = 0;
-    if (r->count > 0 && gathers(r, letter))
-        roll = (struct roll){ &first_member(r)->link->loop->post.apart, true };
+    if (gathers(r, letter))
+        roll = (struct roll){ &loop_of(r)->post.apart, true };
     if (needs_frame(&roll)) {
         p.frame = weft_session_frame_chunk(letter->opcode, letter->data,
                                            letter->len);
         if (p.frame == NULL)
             return WEFT_E_MEMORY;
+        weft_chunk_count(p.frame, p.sum);
     }
     if (roll.apart)
         *queued = weft_post_add(r, letter);

@@ -149,6 +149,7 @@ core_write(lua_State *L)
     enum weft_status rc;
 
     s.data = luaL_checklstring(L, 2, &s.len);
+    weft_loop_relieve(&ws->instance->loop);
     rc = check_memory(L, weft_link_write_answer(&ws->link, s));
     if (rc == WEFT_E_BUSY)
         return weft_raise(L, "the body is longer than its Content-Length");

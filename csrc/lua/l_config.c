@@ -144,6 +144,8 @@ read_config(lua_State *L, struct weft_config *c)
     c->send_buffer = (size_t)size_of(L, 1, "send_buffer");
     c->receive_buffer = (size_t)size_of(L, 1, "receive_buffer");
     c->rate = rate_field(L, 1);
+    if (size_of(L, 1, "memory_limit") < SIZE_MAX)
+        c->memory_limit = (size_t)size_of(L, 1, "memory_limit");
     lua_getfield(L, 1, "nodelay");
     c->nodelay = lua_isnil(L, -1) || lua_toboolean(L, -1);
     lua_pop(L, 1);

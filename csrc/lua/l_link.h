@@ -10,6 +10,7 @@
 #ifndef WEFT_LUA_L_LINK_H
 #define WEFT_LUA_L_LINK_H
 
+#include "loop/memory.h"
 #include "lua/check.h"
 #include "lua/state.h"
 #include "proto/events.h"
@@ -39,10 +40,12 @@ weft_ws_is_connecting(const struct weft_ws *ws)
 int weft_ws_push_refused(lua_State *L, struct weft_ws *ws,
                          enum weft_status rc, const char *call);
 
-/* Whether a send would have to wait its turn. */
+/* Whether a send would have to wait its turn.  The limit on memory is kept
+ * first, so the connection may be closed then. */
 static inline bool
 weft_ws_is_full(struct weft_ws *ws)
 {
+    weft_loop_relieve(ws->link.loop);
     return weft_link_backlog(&ws->link) > ws->link.config->send_buffer
            || ws->writer != NULL || !weft_list_empty(&ws->senders);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "loop/memory.h"
 #include "lua/check.h"
 #include "lua/signal.h"
 #include "lua/state.h"
@@ -438,6 +439,16 @@ core_fd(lua_State *L)
     return 1;
 }
 
+/* core.held(loop) -> the bytes that memory_limit bounds */
+static int
+core_held(lua_State *L)
+{
+    struct weft_instance *I = weft_check_instance(L, 1);
+
+    lua_pushinteger(L, (lua_Integer)weft_loop_held(&I->loop));
+    return 1;
+}
+
 /* loop:backend() */
 static int
 loop_backend(lua_State *L)
@@ -473,6 +484,7 @@ weft_loop_register(lua_State *L)
         { "read", core_read },   { "timeout", core_timeout },
         { "fd", core_fd },       { "random", core_random },
         { "random_bytes", core_random_bytes },
+        { "held", core_held },
         { NULL, NULL },
     };
 

@@ -144,6 +144,7 @@ set_connections(lua_State *L, const struct weft_listener *s)
     set_count(L, "requests", c->requests);
     set_count(L, "over_address", c->turned_away);
     set_count(L, "over_rate", c->too_fast);
+    set_count(L, "over_memory", c->over_memory);
     set_count(L, "websockets", (uint64_t)now.websockets);
     set_count(L, "event_streams", (uint64_t)now.streams);
     set_count(L, "opening", (uint64_t)now.opening);
@@ -169,7 +170,7 @@ weft_server_stats(lua_State *L)
     struct weft_server *s = weft_check(L, 1, WEFT_SERVER_TYPE, "server:stats");
     const struct weft_counters *c = &s->listener.counters;
 
-    lua_createtable(L, 0, 24);
+    lua_createtable(L, 0, 25);
     set_connections(L, &s->listener);
     set_traffic(L, c);
     set_refused(L, c);

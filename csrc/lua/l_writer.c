@@ -96,6 +96,7 @@ write_piece(lua_State *L, struct weft_writer *w, const char *data,
     struct weft_wait *wait;
     enum weft_status rc;
 
+    weft_loop_relieve(&ws->instance->loop);
     if (!weft_link_is_open(&ws->link) && !weft_ws_is_connecting(ws))
         return weft_push_closed(L, &ws->link);
     if (!must_wait(w)) {

@@ -350,3 +350,9 @@ weft_tls_why(const struct weft_tls *t)
         return t->why;
     return t->state == WEFT_TLS_BROKEN ? "out of memory" : "";
 }
+
+size_t
+weft_tls_held(const struct weft_tls *t)
+{
+    return weft_buf_len(&t->pending) + weft_buf_len(&t->kept);
+}

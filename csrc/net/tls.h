@@ -145,6 +145,9 @@ void weft_tls_cut_off(struct weft_tls *t);
  */
 struct weft_buf *weft_tls_pending(struct weft_tls *t);
 
+/* Bytes it holds: those, and ciphertext that came in and was not read. */
+size_t weft_tls_held(const struct weft_tls *t);
+
 /* Why it failed, a sentence a person can act on; "" when it did not. */
 const char *weft_tls_why(const struct weft_tls *t);
 

@@ -216,6 +216,13 @@ weft_opening_again(struct weft_opening *o)
     o->framing = (struct weft_http_body){ 0 };
 }
 
+void
+weft_opening_drop_body(struct weft_opening *o)
+{
+    o->bytes.tail = o->bytes.head + o->head.length;
+    weft_buf_deinit(&o->body);
+}
+
 struct weft_span
 weft_opening_head(const struct weft_opening *o)
 {

@@ -86,6 +86,15 @@ enum weft_status weft_opening_read_body(struct weft_opening *o);
  * came behind them is the beginning of the next, for weft_opening_read(). */
 void weft_opening_again(struct weft_opening *o);
 
+/* Bytes it holds of the peer's; and to let go of those of the body, after which
+ * nothing more is read. */
+static inline size_t
+weft_opening_held(const struct weft_opening *o)
+{
+    return weft_buf_len(&o->bytes) + weft_buf_len(&o->body);
+}
+void weft_opening_drop_body(struct weft_opening *o);
+
 /* What came behind the head. */
 struct weft_span weft_opening_rest(const struct weft_opening *o);
 

@@ -252,8 +252,8 @@ function check.table(spec, expected, rule)
 end
 
 --- Checks a table of options against a specification: a table from name to
---- `{ kind = function, default = any }`, or, for what a later version brings,
---- `{ later = true }`.  Returns a new table with the defaults filled in.
+--- `{ kind = function, default = any }`.  Returns a new table with the defaults
+--- filled in.
 ---@param spec table
 ---@param where string the function the options are for
 ---@param given any
@@ -268,8 +268,6 @@ function check.options(spec, where, given, level)
     local option = spec[name]
     if not option then
       check.unknown(spec, where, name, level + 1)
-    elseif option.later then
-      error(("%s: option '%s' is not supported yet"):format(where, name), level + 1)
     else
       local checked, expected, place, item, complaint = option.kind(value)
       if checked == nil then

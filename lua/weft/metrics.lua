@@ -42,6 +42,9 @@ local families = {
   { "weft_over_rate_total", "counter", "WebSockets closed for the rate of what they sent.", function(stats)
     return stats.over_rate
   end },
+  { "weft_over_memory_total", "counter", "Connections closed because memory_limit was passed.", function(stats)
+    return stats.over_memory
+  end },
   { "weft_closed_total", "counter", "WebSockets and event streams that ended.", function(stats)
     return stats.closed_by_cause
   end, "cause" },

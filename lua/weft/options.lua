@@ -1,6 +1,5 @@
---- The options of everything that takes options: names, kinds, defaults, and
---- the names that wait for a later version.  Internal; what each option means
---- stands in types/weft.lua.
+--- The options of everything that takes options: names, kinds, defaults.
+--- Internal; what each option means stands in types/weft.lua.
 
 local core = require "weft.core"
 local address = require "weft.address"
@@ -134,8 +133,6 @@ local rate = check.table({
   checked.bytes = checked.bytes or huge
 end)
 
-local later = { later = true }
-
 local function merge(...)
   local all = {}
   for _, part in ipairs { ... } do
@@ -171,7 +168,7 @@ local connection = merge(limits, {
   send_buffer = { kind = mark, default = 65536 },
   receive_buffer = { kind = bytes, default = 65536 },
   nodelay = { kind = check.boolean, default = true },
-  memory_limit = later,
+  memory_limit = { kind = bytes, default = huge },
 })
 
 -- The same for the core, which has one table for both sides.
@@ -345,9 +342,7 @@ end
 function options.settings(checked)
   local all = {}
   for name, option in pairs(settings) do
-    if not option.later then
-      all[name] = checked[name] == nil and option.default or checked[name]
-    end
+    all[name] = checked[name] == nil and option.default or checked[name]
   end
   all.handshake_timeout = checked.timeout or all.handshake_timeout
   all.max_frame = checked.max_frame or all.max_message

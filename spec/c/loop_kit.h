@@ -21,6 +21,7 @@
 #include "check.h"
 #include "loop/link.h"
 #include "loop/listener.h"
+#include "loop/memory.h"
 #include "net/sock.h"
 #include "proto/mask.h"
 
@@ -66,6 +67,9 @@ world_deinit(struct world *w)
     CHECK(w->loop.post.room == NULL);
     CHECK(weft_list_empty(&w->loop.fed));
     CHECK(weft_list_empty(&w->loop.piped));
+    CHECK(weft_list_empty(&w->loop.holders));
+    CHECK(weft_list_empty(&w->loop.limits));
+    CHECK(weft_loop_held(&w->loop) == 0);
     CHECK(weft_timers_first(&w->loop.timers) == NULL);
     CHECK(w->config->references == 1);
     weft_config_release(w->config);

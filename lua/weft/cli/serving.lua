@@ -15,6 +15,8 @@ serving.usage = [[
   --cert FILE          wss, with this certificate (a chain, its own one first)
   --key FILE           its key, if that is not in the same file; the passphrase
                        of an encrypted one is WEFT_PASSPHRASE in the environment
+  --memory-limit BYTES how much all connections may hold; past it the one that
+                       holds the most is closed (no limit; each worker's own)
   --workers N          processes that share the port (1)
   --grace SECONDS      how long SIGINT or SIGTERM waits for connections to end (10)
   --drain SECONDS      over how long it spreads telling them (0)
@@ -41,6 +43,8 @@ function serving.options(own)
     ["--tls-self-signed"] = { key = "self_signed" },
     ["--cert"] = { key = "cert", value = common.text, expected = "a file" },
     ["--key"] = { key = "key", value = common.text, expected = "a file" },
+    ["--memory-limit"] = { key = "memory_limit", value = common.whole(1, math.maxinteger),
+                           expected = "bytes" },
     ["--workers"] = { key = "workers", value = common.whole(1, 1024),
                       expected = "a number from 1 to 1024" },
     ["--grace"] = { key = "grace", value = seconds, expected = "seconds" },

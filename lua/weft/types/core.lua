@@ -26,6 +26,11 @@ function core.random(loop) end
 ---@return string
 function core.random_bytes(loop, n) end
 
+--- The bytes that memory_limit bounds, as they are now.
+---@param loop weft.Loop
+---@return integer
+function core.held(loop) end
+
 --- A new event loop; every object below belongs to one.
 ---@param force_poll boolean use poll(2)
 ---@return weft.Loop

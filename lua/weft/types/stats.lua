@@ -42,6 +42,7 @@
 ---@field refused_by table<weft.Refused, integer> the same by what for, each word with its number
 ---@field over_address integer connections past max_connections_per_address; `refused` leaves out those that were dropped without an answer
 ---@field over_rate integer WebSockets that were closed for the rate of what they sent
+---@field over_memory integer connections that were closed because memory_limit was passed and they held the most
 ---@field closed integer WebSockets and event streams that ended
 ---@field closed_by_cause table<weft.Cause, integer> the same by `ws.close_cause`, each word with its number
 ---@field closed_by_code table<integer|"3xxx"|"4xxx", integer> WebSockets by the close frame that came first, either way; see below

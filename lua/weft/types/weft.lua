@@ -25,7 +25,7 @@
 ---| "ping_timeout" the peer went silent
 ---| "idle" no message for idle_timeout
 ---| "timeout" the opening or the closing took too long
----| "slow" the peer does not take our output
+---| "slow" the peer does not take our output, in time or within memory_limit
 ---| "reset" TCP was reset
 ---| "eof" TCP ended without a close frame
 ---| "tls" the TLS stream was broken or cut off
@@ -76,6 +76,7 @@
 ---@field ping_timeout? number silence after a ping (20)
 ---@field send_buffer? integer the high-water mark of ws:send, in bytes (64 KiB)
 ---@field receive_buffer? integer bytes read ahead of the handler (64 KiB)
+---@field memory_limit? integer bytes that all connections of the instance hold together; past it the largest offender gets 1013 (no limit)
 ---@field nodelay? boolean TCP_NODELAY (true)
 ---@field protocols? string[] subprotocols, in order of preference
 ---@field compression? boolean|weft.Compression permessage-deflate: whether a client offers it (true), whether a server takes it (false)
