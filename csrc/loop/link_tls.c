@@ -314,8 +314,13 @@ weft_link_secure(struct weft_link *k)
 {
     const struct weft_opening *o = k->flow->opening;
     bool meets = k->role == WEFT_SERVER && !k->met;
-    long n = meets ? receive_first(k) : receive_sealed(k, SEALED);
+    long n;
 
+    if (!weft_tls_prepare(k->tls)) {
+        weft_link_secure_later(k);
+        return;
+    }
+    n = meets ? receive_first(k) : receive_sealed(k, SEALED);
     if (n == 0 || (n < 0 && n != -EAGAIN))
         securing_ended(k, n);
     else if (!meets)

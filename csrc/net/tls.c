@@ -212,6 +212,12 @@ outcome(struct weft_tls *t, int returned)
 
 /* The calls -----------------------------------------------------------------*/
 
+bool
+weft_tls_prepare(struct weft_tls *t)
+{
+    return weft_tls_trust_more(t->context);
+}
+
 enum weft_status
 weft_tls_handshake(struct weft_tls *t)
 {
@@ -221,6 +227,8 @@ weft_tls_handshake(struct weft_tls *t)
         return t->error == -ENOMEM ? WEFT_E_MEMORY : WEFT_E_TLS;
     if (t->state != WEFT_TLS_SHAKING)
         return WEFT_OK;
+    while (!weft_tls_prepare(t))
+        continue;
     weft_tls_begin();
     n = SSL_do_handshake(t->ssl);
     if (n == 1 && weft_tls_pinned(t)) {

@@ -89,6 +89,13 @@ void weft_tls_lend(struct weft_tls *t, const void *bytes, size_t len);
 enum weft_status weft_tls_settle(struct weft_tls *t);
 
 /*
+ * Prepares the handshake by another half a millisecond: true when that was
+ * all.  Where what the system trusts is a bundle, a client reads that first,
+ * which is some thirty times as much; otherwise the handshake does so at once.
+ */
+bool weft_tls_prepare(struct weft_tls *t);
+
+/*
  * Goes on with the TLS handshake: WEFT_OK when it is complete and the peer is
  * whom it should be; WEFT_MORE when it takes more ciphertext; WEFT_E_TLS when
  * it failed (weft_tls_why()), or WEFT_E_MEMORY.  In each case

@@ -199,7 +199,7 @@ load_trust(struct weft_tls_context *c, const struct weft_tls_options *o,
         return false;
     }
     if (o->ca == NULL && !o->server && o->verify)
-        weft_tls_trust_system(c->ctx);
+        weft_tls_trust_system(c);
     /* a session made under one rule is not resumed under another */
     digest[0] ^= (uint8_t)o->client_cert;
     SSL_CTX_set_session_id_context(c->ctx, digest, sizeof(digest));
@@ -346,6 +346,7 @@ weft_tls_context_release(struct weft_tls_context *c)
     if (c == NULL || --c->references > 0)
         return;
     weft_tls_sessions_free(c);
+    weft_tls_trust_end(c);
     for (size_t i = 0; i < c->named_count; i++) {
         SSL_CTX_free(c->named[i].ctx);
         weft_free(c->named[i].name);

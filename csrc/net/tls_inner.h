@@ -43,6 +43,7 @@ struct weft_tls_context {
     int min_version;
     BIO_METHOD *method;
     SSL_CTX *ctx; /* the default identity's */
+    BIO *bundle;  /* a client's: what it has yet to read of the system's; or NULL */
     uint8_t trust[32]; /* a server's: what its sessions depend on */
     struct weft_tls_named *named;
     size_t named_count;
@@ -130,8 +131,12 @@ bool weft_tls_load_identity(SSL_CTX *ctx, const struct weft_tls_identity *from,
 bool weft_tls_load_ca(SSL_CTX *ctx, const char *ca, bool server,
                       uint8_t digest[32], char *why);
 
-/* tls_trust.c: what SSL_CERT_FILE, SSL_CERT_DIR or OpenSSL's defaults name. */
-void weft_tls_trust_system(SSL_CTX *ctx);
+/* tls_trust.c: a context will trust what SSL_CERT_FILE, SSL_CERT_DIR or OpenSSL's
+   defaults name.  Until more() says that this is all, it does not yet know every
+   certificate. */
+void weft_tls_trust_system(struct weft_tls_context *c);
+bool weft_tls_trust_more(struct weft_tls_context *c);
+void weft_tls_trust_end(struct weft_tls_context *c);
 
 /* tls_self.c */
 bool weft_tls_load_self_signed(SSL_CTX *ctx, const char *host, char *why);

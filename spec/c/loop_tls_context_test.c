@@ -100,6 +100,54 @@ nobody_vouches(void)
     weft_tls_context_release(c);
 }
 
+/* So many copies of the server's certificate are the system's store. */
+static void
+store_of(int copies, char path[])
+{
+    int fd = mkstemp(path);
+    ssize_t len = (ssize_t)strlen(pem);
+
+    CHECK(fd >= 0);
+    for (int i = 0; i < copies; i++)
+        CHECK(write(fd, pem, (size_t)len) == len);
+    close(fd);
+    setenv("SSL_CERT_FILE", path, 1);
+}
+
+/* Nobody waits for all of it, unless the handshake is begun too early. */
+static void
+system_is_read_in_pieces(void)
+{
+    char path[] = "/tmp/weft-roots-XXXXXX";
+    struct weft_tls_options o = { .verify = true };
+    struct weft_tls_context *c;
+    struct weft_tls *t;
+    int more = 0;
+
+    store_of(41, path);
+    c = weft_tls_context_new(&o, NULL, why);
+    t = weft_tls_new(c, "localhost", 443);
+    while (!weft_tls_prepare(t))
+        more++;
+    CHECK(more == 10 && weft_tls_prepare(t));
+    weft_tls_free(t);
+    CHECK(verified(c, "localhost")[0] == '\0');
+    weft_tls_context_release(c);
+    c = weft_tls_context_new(&o, NULL, why);
+    CHECK(verified(c, "localhost")[0] == '\0');
+    weft_tls_context_release(c);
+    c = weft_tls_context_new(&o, NULL, why); /* and is never read at all */
+    weft_tls_context_release(c);
+    unlink(path);
+    c = weft_tls_context_new(&o, NULL, why);
+    t = weft_tls_new(c, "localhost", 443);
+    CHECK(weft_tls_prepare(t));
+    weft_tls_free(t);
+    CHECK(starts(verified(c, "localhost"), "self-signed certificate"));
+    weft_tls_context_release(c);
+    unsetenv("SSL_CERT_FILE");
+}
+
 /* With and without verification, and when a session is resumed. */
 static void
 key_is_pinned(bool verify)
@@ -252,6 +300,7 @@ scenes(void)
     learn_server();
     certificate_is_verified();
     nobody_vouches();
+    system_is_read_in_pieces();
     key_is_pinned(true);
     key_is_pinned(false);
     client_certificate_is_missing();
