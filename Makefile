@@ -85,7 +85,7 @@ load_module := $(BUILD)/weft/load.so
 c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
-.PHONY: all help deps demo test test-gc lint asan fuzz interop attack \
+.PHONY: all help deps demo test test-gc lint asan fuzz interop attack love \
         conformance conformance-full bench bench-docs bench-callgrind bench-step \
         install clean c-tests fuzzers \
         benches FORCE
@@ -106,6 +106,7 @@ help:
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
 	@echo 'make interop      Node, Python, Chromium, openssl, nginx, HAProxy, proxies, systemd, promtool (SKIP=chromium)'
 	@echo 'make attack       slow and half-open clients; how long honest ones wait meanwhile'
+	@echo 'make love         the game of examples/love under LÖVE, on a screen that nobody sees'
 	@echo 'make conformance  the Autobahn suite, ws and wss (GROUPS="1.* 2.*" ROLE=server)'
 	@echo 'make conformance-full  all 517 cases a role, compression included (an hour)'
 	@echo 'make bench        weft beside other servers (SCENARIOS="ws wss deflate broadcast crowd check" PEERS=)'
@@ -263,6 +264,13 @@ attack: deps
 	@.ci/deps attack
 	$(again) all $(BUILD)/attack/trim.so
 	@spec/attack/run
+
+# LÖVE is LuaJIT, its server Lua 5.4.
+love: deps
+	@.ci/deps love
+	$(again) all
+	$(again) all LUA=luajit BUILD=$(BUILD)/luajit
+	@spec/love/run
 
 conformance: deps
 	@.ci/deps conformance

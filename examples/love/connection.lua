@@ -32,7 +32,7 @@ function connection.open(url, name, world, tls)
   local self = setmetatable({
     world = world, dx = 0, dy = 0, status = "connecting to " .. url,
   }, connection)
-  weft.spawn(stay, self, url, name, {
+  self.task = weft.spawn(stay, self, url, name, {
     tls = tls,
     max_delay = 5,
     ping_interval = 5, ping_timeout = 5,
@@ -58,12 +58,12 @@ function connection:steer(dx, dy)
   end
 end
 
---- Says goodbye on the way out, without waiting for an answer.
+--- Ends it for good; in the next weft.step() the server gets to know.
 function connection:close()
   if self.ws then
-    self.ws:close(1001, "", 0)
-    weft.step()
+    self.ws:close(1001, "", 0) -- 0: without waiting for an answer
   end
+  self.task:cancel()
 end
 
 return connection

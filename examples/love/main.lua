@@ -97,7 +97,8 @@ local function draw_player(id, player)
   if not x then
     return
   end
-  love.graphics.setColor(love.math.colorFromBytes(player.colour))
+  local red, green, blue = unpack(player.colour)
+  love.graphics.setColor(red / 255, green / 255, blue / 255)
   love.graphics.circle("fill", x, y, protocol.RADIUS)
   if id == game.world.me then
     love.graphics.setColor(1, 1, 1)
@@ -105,10 +106,11 @@ local function draw_player(id, player)
     love.graphics.circle("line", x, y, protocol.RADIUS + 3)
   end
   love.graphics.setColor(1, 1, 1, 0.8)
-  local above = y - protocol.RADIUS - 22
   local width = game.font:getWidth(player.name)
-  love.graphics.print(player.name, math.floor(x - width / 2),
-                      math.floor(above < 2 and y + protocol.RADIUS + 5 or above))
+  local above = y - protocol.RADIUS - 22
+  love.graphics.print(player.name,
+    math.floor(math.max(2, math.min(x - width / 2, protocol.WIDTH - 2 - width))),
+    math.floor(above < 2 and y + protocol.RADIUS + 5 or above))
 end
 
 local function draw_field()
@@ -147,11 +149,14 @@ function love.draw()
     draw_player(id, player)
   end
   draw_chat()
-  love.graphics.setColor(1, 1, 1, 0.35)
-  love.graphics.printf(game.connection.status, 12, 8, protocol.WIDTH - 24)
+  if not game.connection.ws then
+    love.graphics.setColor(0.97, 0.78, 0.28)
+    love.graphics.printf(game.connection.status, 12, 200, protocol.WIDTH - 24, "center")
+  end
 end
 
 function love.quit()
   game.connection:close()
+  weft.step()
   game.frames:write()
 end
