@@ -191,7 +191,7 @@ weft_server_spread(lua_State *L)
         strcmp(luaL_checkstring(L, 2), "turn") == 0
             ? turns(s)
             : &s->listener.counters.round_trips;
-    int count = (int)luaL_len(L, 3);
+    int count = (int)lua_rawlen(L, 3);
 
     lua_createtable(L, count, 0);
     for (int i = 1; i <= count; i++) {
