@@ -2,8 +2,11 @@
 --- Internal; the events are public.
 
 local core = require "weft.core"
+local compat = require "weft.compat"
 
 local log = {}
+
+local floor = math.floor
 
 -- How they stand in a line.
 local order = {
@@ -22,14 +25,14 @@ local STDERR = 2
 -- What is not printed as it is: controls, among them those with which terminals
 -- begin their commands, and what turns the direction of a text around.
 local hidden = {
-  "\xC2[\x80-\x9F]", "\xE2\x80[\x8B-\x8F\xA8-\xAE]", "\xE2\x81[\xA6-\xA9]",
+  "\194[\128-\159]", "\226\128[\139-\143\168-\174]", "\226\129[\166-\169]",
 }
 
 -- Escapes what must not be printed: `low` each control, `code` each longer
 -- character that is hidden, `wrong` what is no UTF-8.
 local function escape(text, low, code, wrong)
   text = text:gsub("[%z\1-\31\127\"\\]", low)
-  if not utf8.len(text) then
+  if not core.is_utf8(text) then
     text = text:gsub("[\128-\255]", wrong)
     return text
   end
@@ -44,8 +47,8 @@ end
 local function fit(value, room, escaped)
   local text, length = escaped(value), #value
   while #text > room do
-    length = length * room // (#text + 1)
-    while length > 0 and (value:byte(length + 1) or 0) & 0xC0 == 0x80 do
+    length = floor(length * room / (#text + 1))
+    while length > 0 and value:find("^[\128-\191]", length + 1) do
       length = length - 1
     end
     text = escaped(value:sub(1, length)) .. "..."
@@ -57,16 +60,16 @@ local short = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ["\""] = "\\\"",
 
 -- A number with a point, whatever the locale has.
 local function number(value)
-  if math.type(value) == "integer" then
-    return tostring(value)
+  if compat.is_integer(value) then
+    return ("%d"):format(value)
   end
-  local thousandths = math.floor(value * 1000 + 0.5)
-  return ("%d.%03d"):format(thousandths // 1000, thousandths % 1000)
+  local thousandths = floor(value * 1000 + 0.5)
+  return ("%d.%03d"):format(floor(thousandths / 1000), thousandths % 1000)
 end
 
 local function time(seconds)
-  local milliseconds = math.floor(seconds * 1000)
-  return os.date("!%Y-%m-%dT%H:%M:%S", milliseconds // 1000)
+  local milliseconds = floor(seconds * 1000)
+  return os.date("!%Y-%m-%dT%H:%M:%S", floor(milliseconds / 1000))
          .. (".%03dZ"):format(milliseconds % 1000)
 end
 
@@ -89,8 +92,12 @@ local function text_value(value, room)
   return '"' .. fit(value, room, escaped_text) .. '"'
 end
 
+-- Of a control, or of what is hidden: two or three bytes.
 local function as_code(character)
-  return ("\\u%04X"):format(utf8.codepoint(character))
+  local first, second, third = character:byte(1, 3)
+  local code = third and first % 16 * 4096 + second % 64 * 64 + third % 64
+               or second and first % 32 * 64 + second % 64 or first
+  return ("\\u%04X"):format(code)
 end
 
 local function escaped_json(value)

@@ -3,6 +3,8 @@
 ---
 --- Names and values of labels are words of weft's own, so nothing is escaped.
 
+local compat = require "weft.compat"
+
 local metrics = {}
 
 local ROUND_TRIPS = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }
@@ -126,7 +128,7 @@ function metrics.text(server, worker)
   local page = setmetatable({ worker = worker and ('worker="%d"'):format(worker) }, Page)
   local stats = server:stats()
   for _, family in ipairs(families) do
-    local name, kind, help, of, label = table.unpack(family)
+    local name, kind, help, of, label = compat.unpack(family)
     page:family(name, kind, help, of(stats), label)
   end
   page:histogram("weft_ping_round_trip_seconds", "From a ping to its pong.",
