@@ -87,7 +87,7 @@ end
 
 function love.update(dt)
   local began = love.timer.getTime()
-  weft.step(0, { messages = 200 }) -- whatever comes in: not too much for a frame
+  weft.step(0, { seconds = 0.004 }) -- whatever comes in: no more of this frame
   game.frames:add(dt, love.timer.getTime() - began)
   game.connection:steer(game.direction())
 end
