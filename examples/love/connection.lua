@@ -18,8 +18,10 @@ local function stay(self, url, name, options)
     self.world:clear()
     self:say("join", name)
     self:say("steer", self.dx, self.dy) -- the keys may be down already
-    for message in ws:messages() do
-      self.world:hear(message)
+    for message, kind in ws:messages() do
+      if kind == "text" then
+        self.world:hear(message)
+      end
     end
     self.ws = nil
     self.world:clear()

@@ -78,7 +78,7 @@ function love.keypressed(key)
 end
 
 function love.textinput(text)
-  if game.typing then
+  if game.typing and utf8.len(game.typing) < protocol.TEXT then
     game.typing = game.typing .. text
   end
 end

@@ -20,14 +20,18 @@ function world:clear()
   self.chat = {}
 end
 
-local tells = {}
+-- What the server may tell, and how many words each takes at least: a server of
+-- another version may say anything.
+local tells, words_of = {}, { welcome = 1, player = 3, left = 1, said = 2, at = 0 }
 
 function tells.welcome(self, id)
   self.me = id
 end
 
 function tells.player(self, id, colour, name)
-  self.players[id] = { name = name, colour = protocol.COLOURS[tonumber(colour)] }
+  self.players[id] = {
+    name = name, colour = protocol.COLOURS[tonumber(colour)] or { 255, 255, 255 },
+  }
 end
 
 function tells.left(self, id)
@@ -46,9 +50,10 @@ function tells.at(self, ...)
   for i = 1, select("#", ...), 3 do
     local id, x, y = select(i, ...)
     local player = self.players[id]
-    if player then
+    x, y = tonumber(x), tonumber(y)
+    if player and x and y then
       local from_x, from_y = self:position(player)
-      player.x, player.y, player.since = tonumber(x), tonumber(y), now
+      player.x, player.y, player.since = x, y, now
       player.from_x, player.from_y = from_x or player.x, from_y or player.y
     end
   end
@@ -58,7 +63,7 @@ end
 function world:hear(message)
   local words = protocol.words(message)
   local tell = tells[words[1]]
-  if tell then
+  if tell and #words > words_of[words[1]] then
     tell(self, unpack(words, 2))
   end
 end

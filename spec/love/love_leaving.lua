@@ -5,10 +5,19 @@ local checks = require "check"
 local player = require "player"
 local slow = require "slow"
 
+-- What no game of this version understands, between what it does.
+local odd = {
+  "", "dance", "welcome", "player\t1", "player\t1\t99\tAna", "left", "said\tAna", "at\t1", "at\t1\there\tthere",
+  "at\t2\t30\t30", "at" .. ("\t1\t40\t40"):rep(2000),
+}
+
 local server = assert(weft.listen { port = 0, websocket = function(ws)
-  while ws:send(("at\t1\t2\t3"):rep(2000)) do
+  repeat
+    for _, line in ipairs(odd) do
+      ws:send(line)
+    end
     weft.sleep(0)
-  end
+  until not ws:send("at\t1\t40\t40\0", "binary")
 end })
 
 local ways = {
