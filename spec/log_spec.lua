@@ -360,6 +360,32 @@ describe("a function that is a log", function()
     assert.matches("the function given to the option 'log' must not wait", reports[2].error)
   end))
 
+  it("closes no server by half, where it cannot wait for that", case(function(t)
+    local server, failed, closed
+    server = t:server { log = function(event)
+      if event.event == "open" then
+        failed = not pcall(server.close, server)
+      elseif event.event == "closed" then
+        closed = true
+      end
+    end }
+    t:upgrade(server)
+    t:wait_until(function() return failed end)
+    assert.equal(101, t:ask(server, handshake.request()).status)
+    server:close(0)
+    t:wait_until(function() return closed end)
+  end))
+
+  it("is told that a server has closed, though no turn comes any more", case.blocking(function(t)
+    local last
+    t:listen { log = function(event) last = event.event end }:close()
+    assert.equal("closed", last)
+    local other = t.weft.new()
+    local server = other.listen { port = 0, websocket = case.echo, log = function() end }
+    other.close()
+    assert.is_true(server:close())
+  end))
+
   it("does not stop a server by its errors, nor is it told of them", case(function(t)
     local told = 0
     local server = t:server { websocket = case.echo, log = function(event)

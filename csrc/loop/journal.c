@@ -50,6 +50,7 @@ weft_journal_add(struct weft_journal *j, const struct weft_told *told)
     }
     weft_buf_commit(&j->records, len);
     weft_list_add(&j->loop->journals, &j->node);
+    weft_loop_stir(j->loop);
     return true;
 }
 

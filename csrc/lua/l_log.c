@@ -229,7 +229,10 @@ core_say(lua_State *L)
 static int
 core_tell_log(lua_State *L)
 {
-    weft_log_tell(L, weft_check_instance(L, 1));
+    struct weft_instance *I = luaL_checkudata(L, 1, WEFT_LOOP_TYPE);
+
+    if (!I->closed)
+        weft_log_tell(L, I);
     return 0;
 }
 

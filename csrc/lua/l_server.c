@@ -268,6 +268,17 @@ weft_server_check_empty(struct weft_server *s)
     }
 }
 
+/* listener:check_wait(): raises where wait_empty() could not wait */
+static int
+server_check_wait(lua_State *L)
+{
+    const struct weft_server *s = check_server(L, "server:close");
+
+    if (unfinished(s) > 0)
+        weft_wait_check(L, s->instance, "server:close");
+    return 0;
+}
+
 /* listener:wait_empty(timeout, allow) */
 static int
 server_wait_empty(lua_State *L)
@@ -326,6 +337,7 @@ weft_server_register(lua_State *L)
         { "disown", server_disown },
         { "set_tls", server_set_tls },
         { "is_open", server_is_open },
+        { "check_wait", server_check_wait },
         { "wait_empty", server_wait_empty },
         { "stats", weft_server_stats },
         { "spread", weft_server_spread },

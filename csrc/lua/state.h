@@ -305,6 +305,11 @@ struct weft_wait *weft_wait_begin(lua_State *L, struct weft_instance *I,
  * `return weft_wait_refused(...)`: Lua 5.1 comes back from a yield. */
 int weft_wait_refused(lua_State *L, const struct weft_instance *I);
 
+/* Raises where a wait is not possible, for a call that is to change something
+ * before it waits. */
+void weft_wait_check(lua_State *L, const struct weft_instance *I,
+                     const char *call);
+
 /* Whether a wait on L would block the main thread rather than park. */
 bool weft_wait_is_on_main(lua_State *L); /* the dear half of it */
 static inline bool

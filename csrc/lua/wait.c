@@ -99,22 +99,26 @@ weft_wait_clean(struct weft_wait *w, struct weft_instance *I,
     return w;
 }
 
-struct weft_wait *
-weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
+static bool
+parks(lua_State *L, const struct weft_state *S)
 {
-    struct weft_state *S = I->state;
-    struct weft_task *t = S->task;
+    return S->task != NULL && S->leaf == L && lua_isyieldable(L);
+}
+
+void
+weft_wait_check(lua_State *L, const struct weft_instance *I, const char *call)
+{
+    const struct weft_state *S = I->state;
+    const struct weft_task *t = S->task;
 
     if (I->closed)
         weft_raise(L, "%s: this weft instance is closed", call);
-    if (t != NULL && S->leaf == L && lua_isyieldable(L)) {
+    if (parks(L, S)) {
         if (t->wait.instance != I)
             weft_raise(L, "%s: belongs to another weft instance than the "
                           "running task",
                        call);
-        if (WEFT_PLAIN_51)
-            S->call = call;
-        return pass_cancelled(L, t) ? weft_wait_clean(&t->wait, I, t, L) : NULL;
+        return;
     }
     if (WEFT_PLAIN_51 && t != NULL && S->leaf == L)
         weft_raise(L, WEFT_CANNOT_LEAVE, call);
@@ -123,7 +127,19 @@ weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
                       "thread (start a task with weft.spawn, or make the "
                       "coroutine with weft.wrap)",
                    call);
-    return weft_wait_clean(&I->main, I, NULL, L);
+}
+
+struct weft_wait *
+weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
+{
+    struct weft_task *t = I->state->task;
+
+    weft_wait_check(L, I, call);
+    if (!parks(L, I->state))
+        return weft_wait_clean(&I->main, I, NULL, L);
+    if (WEFT_PLAIN_51)
+        I->state->call = call;
+    return pass_cancelled(L, t) ? weft_wait_clean(&t->wait, I, t, L) : NULL;
 }
 
 void

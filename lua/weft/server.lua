@@ -172,6 +172,9 @@ function Server:close(grace, more)
   if self.plan.closing then
     return true
   end
+  if grace > 0 or drain > 0 then
+    self.listener:check_wait() -- before anything has changed
+  end
   self.plan.closing = true
   for _, part in pairs(self.parts or { self.listener }) do
     part:stop()
@@ -181,6 +184,9 @@ function Server:close(grace, more)
   local ok, why = closing.run(self, grace, drain)
   if not self.parts then -- else workers are yet to
     self:say { event = "closed", seconds = core.now() - began }
+  end
+  if not core.in_turn(self.loop) then
+    core.tell_log(self.loop) -- perhaps no turn comes any more
   end
   self.done:close()
   return ok, why
