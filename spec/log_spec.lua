@@ -184,7 +184,10 @@ describe("the log of a server", function()
   it("tells by what a handshake was refused", case(function(t)
     local server, events = logged(t, {
       websocket = { ["/ws"] = case.echo }, hosts = "a.example", origins = "https://a.example",
-      upgrade = function() return nil, 401, "the password is sesame" end,
+      upgrade = function(request)
+        local words, pieces = "the password is sesame", { "the password", " is sesame" }
+        return nil, 401, request.query.pieces and function() return table.remove(pieces, 1) end or words
+      end,
     })
     local function ask(path, host, origin)
       t:ask(server, handshake.request { path = path, headers = { Host = host, Origin = origin } })
@@ -197,10 +200,12 @@ describe("the log of a server", function()
     check(t, events, "refused", { method = "GET", path = "/other", status = 404 }, 3)
     ask("/ws", "a.example", "https://a.example")
     check(t, events, "refused", { method = "GET", path = "/ws", status = 401, option = "upgrade" }, 4)
+    ask("/ws?pieces=1", "a.example", "https://a.example")
+    check(t, events, "refused", { method = "GET", path = "/ws", status = 401, option = "upgrade" }, 5)
     t:ask(server, handshake.request { path = "/ws", headers = { ["Sec-WebSocket-Version"] = "7" } })
     check(t, events, "refused", {
       method = "GET", path = "/ws", status = 426, message = true,
-    }, 5)
+    }, 6)
     assert.matches("version", events[#events].message)
   end))
 

@@ -74,6 +74,23 @@ describe("what is refused", function()
     assert.same({ error = 1 }, counted(server:stats().refused_by))
   end))
 
+  it("is counted once: an upgrade that refuses with what is no answer", case(function(t)
+    local server = t:server { upgrade = function() return nil, 401, "", { ["no token"] = "" } end }
+    assert.equal(500, t:ask(server, handshake.request()).status)
+    assert.matches("header", t:reports()[1].error)
+    assert.same({ error = 1 }, counted(server:stats().refused_by))
+  end))
+
+  it("is not who only looks whether a port of TLS is there", case(function(t)
+    local server = t:server { tls = certificates.with(certificates.server) }
+    t:dial(server):close()
+    t:wait_until(function()
+      local stats = server:stats()
+      return stats.accepted == 1 and stats.connections == 0
+    end)
+    assert.equal(0, server:stats().refused)
+  end))
+
   it("is counted as closing: an upgrade that outlives its server", case(function(t)
     local asked, answer = t.weft.queue(), t.weft.queue()
     local server = t:server { upgrade = function()

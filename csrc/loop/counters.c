@@ -3,6 +3,8 @@
  */
 #include "loop/counters.h"
 
+#include <stddef.h>
+
 const char *
 weft_refused_name(enum weft_refused why)
 {
@@ -23,6 +25,21 @@ weft_refused_name(enum weft_refused why)
     };
 
     return names[why];
+}
+
+const char *
+weft_refused_option(enum weft_refused why)
+{
+    switch (why) {
+    case WEFT_REFUSED_HOST:
+        return "hosts";
+    case WEFT_REFUSED_ORIGIN:
+        return "origins";
+    case WEFT_REFUSED_UPGRADE:
+        return "upgrade";
+    default:
+        return NULL;
+    }
 }
 
 enum weft_refused

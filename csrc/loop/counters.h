@@ -61,6 +61,9 @@ struct weft_counters {
 /* The public word. */
 const char *weft_refused_name(enum weft_refused why);
 
+/* The name of the option that refuses for that, or NULL. */
+const char *weft_refused_option(enum weft_refused why);
+
 /* What an answer of that status refuses a request for. */
 enum weft_refused weft_refused_by(unsigned status);
 

@@ -125,9 +125,10 @@ struct weft_answer {
     uint64_t written; /* of the response's body, so far */
     int64_t asked;   /* when the request's head was there */
     unsigned status; /* 0: it has not begun */
-    const char *option; /* that the request was refused by; static, or NULL */
+    enum weft_refused why; /* with is_refused */
     int file;        /* owned, with has_file */
     bool has_file;
+    bool is_refused; /* the request, by whoever was asked */
     bool reads_body; /* somebody waits for the request's body */
     bool body_read;  /* it is complete */
     bool bodiless;   /* the response has none, whatever is written */
@@ -303,6 +304,10 @@ enum weft_status weft_link_accept(struct weft_link *k,
  */
 enum weft_status weft_link_want_body(struct weft_link *k);
 struct weft_span weft_link_body(const struct weft_link *k);
+
+/* The answer that is to come refuses the request (state ASKED), for that; the
+ * last word counts, once the answer begins. */
+void weft_link_refuses(struct weft_link *k, enum weft_refused why);
 
 /*
  * Answers a request (state ASKED) with an HTTP response; `headers` are lines,

@@ -199,9 +199,22 @@ take_back(struct weft_link *k, size_t before)
     weft_outq_take_back(out, weft_buf_len(&out->bytes) - before);
 }
 
+void
+weft_link_refuses(struct weft_link *k, enum weft_refused why)
+{
+    if (k->state != WEFT_LINK_ASKED)
+        return;
+    k->flow->answer.is_refused = true;
+    k->flow->answer.why = why;
+}
+
 static void
 begun(struct weft_link *k)
 {
+    const struct weft_answer *a = &k->flow->answer;
+
+    if (a->is_refused)
+        k->counters->refused[a->why]++;
     k->state = WEFT_LINK_ANSWERING;
     weft_link_mark_dirty(k);
     weft_link_count(k);

@@ -123,6 +123,16 @@ keep_rest(struct weft_link *k, struct weft_span rest)
     return WEFT_OK;
 }
 
+/* Before anything of what follows may end it. */
+static void
+count_opened(struct weft_link *k)
+{
+    if (k->flow->opening->kind == WEFT_REQUEST_HTTP)
+        k->counters->streams++;
+    else
+        k->counters->upgraded++;
+}
+
 enum weft_status
 weft_link_begin(struct weft_link *k, struct weft_span protocol,
                 const struct weft_deflate_agreed *agreed)
@@ -137,6 +147,7 @@ weft_link_begin(struct weft_link *k, struct weft_span protocol,
         return WEFT_E_MEMORY;
     k->deflate = k->flow->session.deflate;
     k->agreed = *agreed;
+    count_opened(k);
     weft_link_tell_open(k, protocol);
     weft_opening_free(k->flow->opening);
     k->flow->opening = NULL;

@@ -42,7 +42,6 @@ weft_link_begin_events(struct weft_link *k, struct weft_span headers,
     if (k->state != WEFT_LINK_OPEN)
         return WEFT_E_CLOSED;
     k->role = WEFT_EVENTS;
-    k->counters->streams++;
     weft_session_speak_events(&k->flow->session);
     weft_link_mark_dirty(k);
     if (k->head_only)

@@ -211,6 +211,15 @@ weft_link_refill(struct weft_link *k)
     if (k->quota != NULL)
         weft_quota_refill(k);
 }
+/* Whether anything has come of an opening: who only looks whether the port is
+ * there has not begun. */
+static inline bool
+weft_link_has_begun(const struct weft_link *k)
+{
+    return (k->state == WEFT_LINK_SECURING && k->met)
+           || weft_buf_len(&k->flow->opening->bytes) > 0;
+}
+
 /* Reading has stopped, or goes on. */
 void weft_quota_watch(struct weft_link *k);
 

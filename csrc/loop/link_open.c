@@ -40,7 +40,6 @@ weft_link_accept(struct weft_link *k, struct weft_span protocol,
         weft_link_out_of_memory(k);
         return rc;
     }
-    k->counters->upgraded++;
     weft_link_mark_dirty(k);
     return WEFT_OK;
 }

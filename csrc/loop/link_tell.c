@@ -185,7 +185,7 @@ weft_link_tell_answer(struct weft_link *k)
                                         : WEFT_TOLD_FAILED);
     add_request(&r, k);
     r.t.status = a->status;
-    r.t.option = a->option;
+    r.t.option = a->is_refused ? weft_refused_option(a->why) : NULL;
     r.t.has_bytes = plain && a->status != 0;
     r.t.bytes = a->written;
     r.t.has_lasted = plain;
@@ -225,24 +225,14 @@ tell_close(struct weft_link *k)
     weft_journal_add(journal_of(k), &r.t);
 }
 
-/* Whether anything has come of an opening: who only looks whether the port is
- * there, and who has nothing more to ask, are not worth a line. */
-static bool
-has_begun(const struct weft_link *k)
-{
-    if (k->cause == WEFT_CAUSE_TIMEOUT && !k->again)
-        return true;
-    return (k->state == WEFT_LINK_SECURING && k->met)
-           || weft_buf_len(&k->flow->opening->bytes) > 0;
-}
-
 static void
 tell_failed(struct weft_link *k)
 {
+    bool is_late = k->cause == WEFT_CAUSE_TIMEOUT && !k->again;
     struct record r;
 
-    if (!has_begun(k))
-        return;
+    if (!is_late && !weft_link_has_begun(k))
+        return; /* not worth a line; nor is who has nothing more to ask */
     begin(&r, k, k->state == WEFT_LINK_SECURING ? WEFT_TOLD_TLS
                                                 : WEFT_TOLD_FAILED);
     add_request(&r, k);

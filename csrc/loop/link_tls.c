@@ -206,7 +206,8 @@ securing_failed(struct weft_link *k, enum weft_cause cause, const char *why)
 
     if (weft_buf_len(weft_tls_pending(k->tls)) > 0) /* the alert */
         send_buffer(k, weft_tls_pending(k->tls));
-    k->counters->refused[WEFT_REFUSED_TLS]++;
+    if (weft_link_has_begun(k))
+        k->counters->refused[WEFT_REFUSED_TLS]++;
     weft_link_name_target(k, to);
     weft_link_fail_opening(k, "tls", cause, "%s %.256s: %s",
                            k->role == WEFT_CLIENT ? "connect to"

@@ -77,19 +77,7 @@ core_accept(lua_State *L)
                          weft_link_accept(&ws->link, protocol, headers));
 }
 
-/* The option by which a request is refused, at the index of L: a name that
- * stays. */
-static void
-note_option(lua_State *L, int index, struct weft_link *k)
-{
-    static const char *const names[] = { "hosts", "origins", "upgrade", NULL };
-
-    if (!lua_isnoneornil(L, index) && weft_link_is_awake(k))
-        k->flow->answer.option =
-            names[luaL_checkoption(L, index, NULL, names)];
-}
-
-/* core.respond(ws, status, headers, body, option) */
+/* core.respond(ws, status, headers, body) */
 static int
 core_respond(lua_State *L)
 {
@@ -97,7 +85,6 @@ core_respond(lua_State *L)
     unsigned status = (unsigned)luaL_checkinteger(L, 2);
     struct weft_span headers, body;
 
-    note_option(L, 5, &ws->link);
     headers.data = luaL_checklstring(L, 3, &headers.len);
     body.data = luaL_checklstring(L, 4, &body.len);
     return push_answered(L, ws, weft_link_respond(&ws->link, status, headers,

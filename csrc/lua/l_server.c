@@ -345,7 +345,7 @@ weft_server_register(lua_State *L)
     };
     static const luaL_Reg functions[] = {
         { "listen", weft_core_listen },
-        { "count_refused", weft_core_count_refused },
+        { "refuses", weft_core_refuses },
         { NULL, NULL },
     };
 

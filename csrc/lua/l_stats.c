@@ -208,11 +208,11 @@ weft_server_spread(lua_State *L)
     return 3;
 }
 
-/* core.count_refused(ws, why): its request is about to be */
+/* core.refuses(ws, why): the answer to its request will */
 int
-weft_core_count_refused(lua_State *L)
+weft_core_refuses(lua_State *L)
 {
-    struct weft_ws *ws = weft_check_ws(L, 1, "count_refused");
+    struct weft_ws *ws = weft_check_ws(L, 1, "refuses");
     const char *name = luaL_checkstring(L, 2);
     int i = 0;
 
@@ -220,8 +220,7 @@ weft_core_count_refused(lua_State *L)
            && strcmp(weft_refused_name((enum weft_refused)i), name) != 0)
         i++;
     if (i == WEFT_REFUSALS)
-        return weft_raise(L, "count_refused: no such reason: %s", name);
-    if (ws->link.state == WEFT_LINK_ASKED)
-        ws->link.counters->refused[i]++;
+        return weft_raise(L, "refuses: no such reason: %s", name);
+    weft_link_refuses(&ws->link, (enum weft_refused)i);
     return 0;
 }

@@ -120,7 +120,7 @@ answer_500(struct weft_ws *ws)
     static const char body[] = "Internal Server Error\n";
 
     if (ws->link.flow->opening->kind == WEFT_REQUEST_WEBSOCKET)
-        ws->link.counters->refused[WEFT_REFUSED_ERROR]++;
+        weft_link_refuses(&ws->link, WEFT_REFUSED_ERROR);
     if (weft_link_respond(&ws->link, 500, (struct weft_span){ "", 0 },
                           (struct weft_span){ body, sizeof(body) - 1 })
         != WEFT_OK)

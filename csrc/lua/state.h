@@ -460,7 +460,7 @@ void weft_server_register(lua_State *L);
 int weft_core_listen(lua_State *L); /* l_listen.c */
 int weft_server_stats(lua_State *L); /* l_stats.c */
 int weft_server_spread(lua_State *L);
-int weft_core_count_refused(lua_State *L);
+int weft_core_refuses(lua_State *L);
 void weft_request_register(lua_State *L);
 void weft_answer_register(lua_State *L);
 void weft_client_register(lua_State *L);

@@ -28,15 +28,14 @@ local opening = {}
 ---@field trusted? userdata the ranges of trusted proxies, as of core.ranges
 ---@field attached table<weft.FallbackSession, boolean> what weft.fallback has opened for its clients
 
--- By an option, or because there is nothing there.
-local function refuse(ws, status, sentence, option)
-  core.respond(ws, status, "", sentence .. "\n", option)
+local function refuse(ws, status, sentence)
+  core.respond(ws, status, "", sentence .. "\n")
 end
 
 -- A handshake, or a request for somebody else; counted by what it is refused for.
-local function refuse_for(ws, reason, status, sentence, option)
-  core.count_refused(ws, reason)
-  refuse(ws, status, sentence, option)
+local function refuse_for(ws, reason, status, sentence)
+  core.refuses(ws, reason)
+  refuse(ws, status, sentence)
 end
 
 -- Without pages, and where a WebSocket is: what is there instead
@@ -108,14 +107,14 @@ local function consult(plan, ws, request)
   if lines then
     return lines, second
   end
-  core.count_refused(ws, "upgrade")
+  core.refuses(ws, "upgrade")
   response.send(ws, "upgrade", request.method, second, headers, message)
 end
 
 local function accept(plan, ws)
   if not plan.any_origin and not core.origin_allowed(ws, plan.origins) then
     return refuse_for(ws, "origin", 403, "This origin may not connect: see the server's"
-                                         .. " option 'origins'.", "origins")
+                                         .. " option 'origins'.")
   end
   local run, lines, protocol = plan.run, "", nil
   if plan.route or plan.upgrade or plan.trusted then
@@ -165,7 +164,7 @@ function opening.handler(plan)
   local function handler(ws)
     if plan.hosts and not core.host_allowed(ws, plan.hosts, plan.port) then
       return refuse_for(ws, "host", 421, "This server does not answer for this host: see"
-                                         .. " its option 'hosts'.", "hosts") -- RFC 9110, 15.5.20
+                                         .. " its option 'hosts'.") -- RFC 9110, 15.5.20
     elseif core.request_kind(ws) == "http" then
       return answer(plan, ws)
     end

@@ -179,7 +179,7 @@ end
 function response.send(ws, who, method, ...)
   local status, lines, body, length = response.check(who, method, ...)
   if type(body) == "string" then
-    core.respond(ws, status, lines, body, who == "upgrade" and who or nil)
+    core.respond(ws, status, lines, body)
   elseif type(body) == "userdata" then
     core.respond_file(ws, status, lines, body)
   else

@@ -227,11 +227,11 @@ function core.host_allowed(ws, hosts, port) end
 ---@param protocols string[]
 ---@return string|nil
 function core.choose_protocol(ws, protocols) end
---- Counts a handshake or a request as refused, before it is answered; nothing once
---- its connection has ended.
+--- The answer that is to come refuses the handshake or the request: it is counted,
+--- by the last such word, once it begins.
 ---@param ws userdata
 ---@param reason weft.Refused
-function core.count_refused(ws, reason) end
+function core.refuses(ws, reason) end
 --- The function of the server that the connection came to, as core.listen got it;
 --- nil for a client's.
 ---@param ws userdata
@@ -252,8 +252,7 @@ function core.read_body(ws) end
 ---@param status integer
 ---@param headers string lines each ended by CRLF
 ---@param body string
----@param option? "hosts"|"origins"|"upgrade" by which it is refused
-function core.respond(ws, status, headers, body, option) end
+function core.respond(ws, status, headers, body) end
 --- The same piece by piece: core.write for each, then core.end_response. Without a
 --- length the body goes in chunks, or to HTTP/1.0 until the connection ends.
 ---@param ws userdata
