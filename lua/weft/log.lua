@@ -2,11 +2,8 @@
 --- Internal; the events are public.
 
 local core = require "weft.core"
-local compat = require "weft.compat"
 
 local log = {}
-
-local floor = math.floor
 
 -- How they stand in a line.
 local order = {
@@ -22,10 +19,15 @@ local ROOM, TRACE_ROOM = 480, 1200
 
 local STDERR = 2
 
--- What is not printed as it is: controls, among them those with which terminals
--- begin their commands, and what turns the direction of a text around.
+-- What is not printed as it is, in UTF-8: controls, among them those with which
+-- terminals begin their commands, what turns the direction of a text around, what
+-- breaks lines, and what takes no room.
 local hidden = {
-  "\194[\128-\159]", "\226\128[\139-\143\168-\174]", "\226\129[\166-\169]",
+  "\194[\128-\159]", -- U+0080 to U+009F
+  "\216\156", -- U+061C
+  "\226\128[\139-\143\168-\174]", -- U+200B to U+200F, U+2028 to U+202E
+  "\226\129[\160-\175]", -- U+2060 to U+206F
+  "\239\187\191", -- U+FEFF
 }
 
 -- Escapes what must not be printed: `low` each control, `code` each longer
@@ -42,34 +44,39 @@ local function escape(text, low, code, wrong)
   return text
 end
 
--- Escaped, and no longer than there is room: what does not fit is cut off behind a
--- whole character.
-local function fit(value, room, escaped)
-  local text, length = escaped(value), #value
-  while #text > room do
-    length = floor(length * room / (#text + 1))
-    while length > 0 and value:find("^[\128-\191]", length + 1) do
+-- The first bytes of a text, up to a whole character.
+local function cut(text, length)
+  for _ = 1, 3 do
+    if text:find("^[\128-\191]", length + 1) then
       length = length - 1
     end
-    text = escaped(value:sub(1, length)) .. "..."
+  end
+  return text:sub(1, math.max(length, 0))
+end
+
+-- Escaped, and no longer than there is room: what does not fit is cut off. Escapes
+-- are never shorter than what they stand for.
+local function fit(value, room, escaped)
+  local text = #value <= room and escaped(value)
+  local length = math.min(#value, room)
+  while not text or #text > room do
+    text = escaped(cut(value, length)) .. "..."
+    length = math.floor(length * room / (#text + 1))
   end
   return text
 end
 
 local short = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ["\""] = "\\\"", ["\\"] = "\\\\" }
 
--- A number with a point, whatever the locale has.
-local function number(value)
-  if compat.is_integer(value) then
-    return ("%d"):format(value)
-  end
-  local thousandths = floor(value * 1000 + 0.5)
-  return ("%d.%03d"):format(floor(thousandths / 1000), thousandths % 1000)
+-- A duration with a point, whatever the locale has.
+local function seconds(value)
+  local thousandths = math.floor(value * 1000 + 0.5)
+  return ("%d.%03d"):format(math.floor(thousandths / 1000), thousandths % 1000)
 end
 
-local function time(seconds)
-  local milliseconds = floor(seconds * 1000)
-  return os.date("!%Y-%m-%dT%H:%M:%S", floor(milliseconds / 1000))
+local function time(value)
+  local milliseconds = math.floor(value * 1000)
+  return os.date("!%Y-%m-%dT%H:%M:%S", math.floor(milliseconds / 1000))
          .. (".%03dZ"):format(milliseconds % 1000)
 end
 
@@ -92,11 +99,12 @@ local function text_value(value, room)
   return '"' .. fit(value, room, escaped_text) .. '"'
 end
 
--- Of a control, or of what is hidden: two or three bytes.
+-- Of those above, which have three bytes at most.
 local function as_code(character)
   local first, second, third = character:byte(1, 3)
-  local code = third and first % 16 * 4096 + second % 64 * 64 + third % 64
-               or second and first % 32 * 64 + second % 64 or first
+  local code = third and (first - 0xE0) * 4096 + (second - 0x80) * 64 + third - 0x80
+               or second and (first - 0xC0) * 64 + second - 0x80
+               or first
   return ("\\u%04X"):format(code)
 end
 
@@ -116,15 +124,21 @@ local forms = {
   json = { field = '"%s":%s', between = ",", before = "{", after = "}\n", value = json_value },
 }
 
+local function value_of(form, name, value)
+  if name == "seconds" then
+    return seconds(value)
+  elseif type(value) == "number" then
+    return ("%d"):format(value)
+  end
+  return form.value(value, name == "traceback" and TRACE_ROOM or ROOM)
+end
+
 local function line_of(form, event)
   local fields = { form.field:format("time", form.value(time(event.time), ROOM)) }
   for _, name in ipairs(order) do
     local value = event[name]
-    if type(value) == "number" then
-      fields[#fields + 1] = form.field:format(name, number(value))
-    elseif value ~= nil then
-      fields[#fields + 1] = form.field:format(
-        name, form.value(value, name == "traceback" and TRACE_ROOM or ROOM))
+    if value ~= nil then
+      fields[#fields + 1] = form.field:format(name, value_of(form, name, value))
     end
   end
   return form.before .. table.concat(fields, form.between) .. form.after
