@@ -152,7 +152,7 @@ weft_core_listen(lua_State *L)
 
     if (n > 0)
         return n;
-    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 6);
+    s = weft_new_userdata(L, sizeof(*s), WEFT_SERVER_TYPE, 7);
     s->listener.watch.fd = -1;
     weft_list_init(&s->waiters);
     weft_list_init(&s->late);
@@ -160,6 +160,8 @@ weft_core_listen(lua_State *L)
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 2);
+    lua_getfield(L, 2, "plan");
+    lua_setiuservalue(L, -2, 7);
     logs = weft_log_prepare(L, s, 2);
     weft_anchor(L, I, s, -1); /* while it listens */
     if (fd >= 0)

@@ -167,16 +167,16 @@ core_choose_protocol(lua_State *L)
     return 1;
 }
 
-/* core.handler(ws) -> that of the server that it came to, or nil */
+/* core.plan(ws) -> that of the server that it came to, or nil */
 static int
-core_handler(lua_State *L)
+core_plan(lua_State *L)
 {
-    if (asked(L, "handler")->server == NULL) {
+    if (asked(L, "plan")->server == NULL) {
         lua_pushnil(L);
         return 1;
     }
     lua_getiuservalue(L, 1, 2); /* the server */
-    lua_getiuservalue(L, -1, 1);
+    lua_getiuservalue(L, -1, 7);
     return 1;
 }
 
@@ -264,7 +264,7 @@ weft_request_register(lua_State *L)
         { "origin_allowed", core_origin_allowed },
         { "host_allowed", core_host_allowed },
         { "choose_protocol", core_choose_protocol },
-        { "handler", core_handler },
+        { "plan", core_plan },
         { "set_events", core_set_events },
         { "set_field", core_set_field },
         { "cancel_handler", core_cancel_handler },

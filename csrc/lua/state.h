@@ -176,7 +176,7 @@ struct weft_ws {
 
 /* A userdata; user value 1: the handler, 2: the loop, 3: a connection that is
  * not connected yet, or nil, 4: ranges of trusted proxies, 5: the log, 6: what
- * Lua has said to it and has not been told. */
+ * Lua has said to it and has not been told, 7: its plan, for core.plan(). */
 struct weft_server {
     struct weft_listener listener;
     struct weft_journal journal; /* the listener's, if there is a log */

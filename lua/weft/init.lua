@@ -15,7 +15,6 @@ local fallback = require "weft.fallback"
 local specs = require "weft.options"
 local http = require "weft.http"
 local inherited = require "weft.inherited"
-local opening = require "weft.opening"
 local requests = require "weft.request"
 local pair = require "weft.pair"
 local protocol = require "weft.protocol"
@@ -59,7 +58,7 @@ local function new()
     error = reporter.report,
     request = function(ws)
       local head = core.head(ws, "request")
-      return head and requests.new(head, ws, opening.plan_of(ws))
+      return head and requests.new(head, ws, core.plan(ws))
     end,
     response = function(ws)
       local head = core.head(ws, "response")

@@ -93,7 +93,7 @@ local function escaped_text(value)
 end
 
 local function text_value(value, room)
-  if #value <= room and value:find("^[%w%-_./:@+,%%~%[%]*]+$") then
+  if #value <= room and value:find("^[A-Za-z0-9%-_./:@+,%%~%[%]*]+$") then
     return value
   end
   return '"' .. fit(value, room, escaped_text) .. '"'
@@ -179,7 +179,7 @@ local function caller(fn, report)
     return { err, trace }
   end
   return function(event)
-    local ok, failure = xpcall(fn, explain, event)
+    local ok, failure = xpcall(function() fn(event) end, explain)
     if not ok and type(failure) == "table" then
       report(failure[1], failure[2])
     elseif not ok then -- memory was out, also for an explanation

@@ -146,22 +146,12 @@ local function accept(plan, ws)
   end
 end
 
-local plans = setmetatable({}, { __mode = "k" }) -- by the function that follows it
-
---- The plan of the server that a connection came to, or nil.
----@param ws weft.Connection
----@return weft.Plan|nil
-function opening.plan_of(ws)
-  local handler = core.handler(ws)
-  return handler and plans[handler]
-end
-
 --- The function that the core calls, as a task, with each connection whose
 --- request has come; it carries on as the connection's handler.
 ---@param plan weft.Plan
 ---@return fun(ws: weft.Connection)
 function opening.handler(plan)
-  local function handler(ws)
+  return function(ws)
     if plan.hosts and not core.host_allowed(ws, plan.hosts, plan.port) then
       return refuse_for(ws, "host", 421, "This server does not answer for this host: see"
                                          .. " its option 'hosts'.") -- RFC 9110, 15.5.20
@@ -170,8 +160,6 @@ function opening.handler(plan)
     end
     return accept(plan, ws)
   end
-  plans[handler] = plan
-  return handler
 end
 
 return opening

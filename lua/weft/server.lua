@@ -374,6 +374,7 @@ function server.open(loop, checked)
     max_connections_per_address = checked.max_connections_per_address,
     tls = context,
     handler = opening.handler(plan),
+    plan = plan,
     trusted = plan.trusted,
     proxy_protocol = checked.proxy_protocol,
     log = checked.log and log.new(checked.log, function(err, traceback)

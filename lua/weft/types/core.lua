@@ -171,9 +171,9 @@ function core.ranges_hold_peer(ranges, ws) end
 --- `tls` (a context, or nil), max_connections and max_connections_per_address
 --- (math.huge or nil for none), `proxy_protocol` (each connection begins with a head
 --- of it), `trusted` (ranges: whose, or nil), `dual` (IPv4 too on an IPv6 socket),
---- `fd` (listens already: instead of any address), `log` (a weft.Log, or nil),
---- `handler(ws)`.  The handler runs as a
---- task for each request head that is well-formed (bad ones are refused in C);
+--- `fd` (listens already: instead of any address), `log` (a weft.Log, or nil), `plan`
+--- (whatever core.plan is to give), `handler(ws)`.  The handler runs as a task for each
+--- request head that is well-formed (bad ones are refused in C);
 --- it calls accept or respond, then carries on as the connection's handler:
 --- when it returns the connection closes with 1000, when it raises 1011.
 --- One that raises or returns before it has answered: 500 (the error reported).
@@ -232,11 +232,11 @@ function core.choose_protocol(ws, protocols) end
 ---@param ws userdata
 ---@param reason weft.Refused
 function core.refuses(ws, reason) end
---- The function of the server that the connection came to, as core.listen got it;
---- nil for a client's.
+--- The `plan` of the server that the connection came to, as core.listen got it; nil
+--- for a client's.
 ---@param ws userdata
----@return function|nil
-function core.handler(ws) end
+---@return weft.Plan|nil
+function core.plan(ws) end
 --- Answers 101.  headers: lines each ended by CRLF, checked by the caller.
 --- True, or nil, "closed", code, reason when the peer has gone.
 function core.accept(ws, protocol, headers) end
