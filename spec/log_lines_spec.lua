@@ -177,7 +177,7 @@ end
 
 local hostile = {
   "a\nevent=forged", "\r\27[2J", "quote \" and \\", "\0nul", "\255\254 no UTF-8", "\194\155 C1", "\239\191\191",
-  "\226\128\174 turned around", "\226\128\168 a line", "=", "a b", "\127", "\237\160\128 a surrogate", "ünïcode",
+  "\226\128\174 turned around", "\216\156 turned", "\239\187\191 unseen", "\226\128\168 a line", "=", "a b", "\127", "\237\160\128 a surrogate", "ünïcode",
   ("x"):rep(1024), ("\n"):rep(1024), ("ü"):rep(512), ("\255"):rep(1024), ("\\"):rep(1023), ("\27"):rep(1024),
 }
 
@@ -195,10 +195,12 @@ describe("a line of a log", function()
         assert.is_truthy(utf8.len(line), line)
         assert.is_nil(line:find "\194[\128-\159]")
         assert.is_nil(line:find "\226\128[\168-\174]")
+        assert.is_nil(line:find "\216\156")
+        assert.is_nil(line:find "\239\187\191")
         assert.is_true(#line <= 4096, "it has " .. #line .. " bytes")
         if form == "json" then
           local object = parse(line:sub(1, -2))
-          local good = utf8.len(text) and not text:find "[\194\226]"
+          local good = utf8.len(text) and not text:find "[\194\216\226\239]"
           assert.equal("1970-01-01T00:00:00.000Z", object.time)
           if good and #text < 100 then
             assert.equal(text, object.path)
@@ -221,6 +223,8 @@ describe("a line of a log", function()
     assert.equal("/a/b-c_d.e", value "/a/b-c_d.e")
     assert.equal("time=1970-01-01T00:00:01.500Z event=close\n", written("text", { time = 1.5, event = "close" }))
     assert.equal('"' .. ("ü"):rep(238) .. '..."', value(("ü"):rep(512)))
+    assert.matches([[^"\x80\x80.*\x80%.%.%."$]], value(("\128"):rep(1024)))
+    assert.equal([["\u061C"]], written("json", { time = 0, event = "close", reason = "\216\156" }):match '"reason":(.*)}')
   end)
 end)
 

@@ -173,6 +173,20 @@ describe("a server's stats", function()
     assert.same(turn.max, t:server():stats().turn.max)
   end))
 
+  it("time a log, too, which everybody waits for", case(function(t)
+    local over
+    local server = t:server { log = function(event)
+      local began = t.weft.now()
+      while event.event == "open" and t.weft.now() - began < 0.02 do
+        over = true
+      end
+    end }
+    server:stats()
+    t:upgrade(server)
+    t:wait_until(function() return over end)
+    assert.is_true(server:stats().turn.max >= 0.02)
+  end))
+
   it("are each server's own", case(function(t)
     local one, other = t:server { websocket = case.echo }, t:server { websocket = case.echo }
     local ws = t:connect(one)

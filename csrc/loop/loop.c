@@ -348,6 +348,11 @@ weft_loop_flush(struct weft_loop *loop)
     flush_dirty(loop);
     weft_loop_relieve(loop);
     weft_list_move(&loop->dirty, &loop->later);
+}
+
+void
+weft_loop_end_turn(struct weft_loop *loop)
+{
     if (loop->timed)
         weft_histogram_add(&loop->turns, (uint64_t)(weft_now() - loop->woke));
 }

@@ -163,7 +163,7 @@ bool weft_loop_wait(struct weft_loop *loop, int64_t timeout);
 
 /*
  * How long turns take, from the kernel's word of who is ready to the end of
- * weft_loop_flush(): counted from the first time that this is called.
+ * weft_loop_end_turn(): counted from the first time that this is called.
  */
 const struct weft_histogram *weft_loop_turns(struct weft_loop *loop);
 
@@ -230,6 +230,9 @@ void weft_loop_again(struct weft_loop *loop, struct weft_work *work);
  * Ends the turn: input that nobody pulled is read ahead, output is sent.
  */
 void weft_loop_flush(struct weft_loop *loop);
+
+/* Behind all that the caller does in a turn: how long it took is counted. */
+void weft_loop_end_turn(struct weft_loop *loop);
 
 /*
  * For a watch whose memory goes while the loop reads: it may be among those

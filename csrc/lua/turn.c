@@ -109,6 +109,7 @@ turn_body(lua_State *L)
     weft_return_lent(L, I);
     if (!weft_list_empty(&I->loop.journals))
         weft_log_tell(L, I);
+    weft_loop_end_turn(&I->loop);
     weft_untold_settle(L, &I->untold);
     return 0;
 }

@@ -94,6 +94,7 @@ turns_are_timed_once_somebody_asks(struct world *w)
     weft_loop_wait(&w->loop, 0);
     usleep(5000);
     weft_loop_flush(&w->loop);
+    weft_loop_end_turn(&w->loop);
     CHECK(h->total == 2 && h->max >= 5 * MS);
 }
 

@@ -89,6 +89,7 @@ turn(struct world *w, int ms)
     while (weft_loop_next(&w->loop) != NULL)
         any = true;
     weft_loop_flush(&w->loop);
+    weft_loop_end_turn(&w->loop);
     return any || weft_loop_timeout(&w->loop) == 0;
 }
 
