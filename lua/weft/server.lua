@@ -155,7 +155,8 @@ end
 --- seconds until they have ended, then drops what is left and cancels its
 --- handlers. Plain HTTP requests that are being answered may end as well.
 --- Called from one of its own handlers it does not wait for that one. Called
---- again, it returns true.
+--- again, it returns true. Where it would have to wait and cannot, as in a log's
+--- function, it raises and has changed nothing.
 ---
 --- With `drain` the connections are not closed all at once, but one after the
 --- other, evenly and in random order, so that their clients do not all come back
