@@ -11,10 +11,18 @@ local weft = require "weft"
 local file = assert(io.open(arg[1] or "access.log", "a"))
 file:setvbuf "line"
 
+-- What a client says may hold quotes, by which its line would say something else; and
+-- what a handler raises, all that it has got from one.
+local function harmless(text)
+  return (text:gsub('[%c"\\]', function(byte)
+    return ("\\x%02X"):format(byte:byte())
+  end))
+end
+
 local function note_request(event)
   file:write(('%s - - [%s] "%s %s HTTP/1.1" %s %s\n'):format(
     event.remote_address or "-", os.date("!%d/%b/%Y:%H:%M:%S +0000", math.floor(event.time)),
-    event.method, event.path, event.status or "-", event.bytes or "-"))
+    event.method, harmless(event.path), event.status or "-", event.bytes or "-"))
 end
 
 weft.serve {
@@ -23,7 +31,7 @@ weft.serve {
     if event.event == "request" then
       note_request(event)
     else
-      io.stderr:write(event.event, " ", event.cause or event.message or "", "\n")
+      io.stderr:write(event.event, " ", harmless(event.cause or event.message or ""), "\n")
     end
   end,
   http = function(request)
