@@ -268,13 +268,14 @@ weft_server_check_empty(struct weft_server *s)
     }
 }
 
-/* listener:check_wait(): raises where wait_empty() could not wait */
+/* listener:check_wait([more]): raises where wait_empty(), or for something more,
+ * one would have to wait and cannot */
 static int
 server_check_wait(lua_State *L)
 {
     const struct weft_server *s = check_server(L, "server:close");
 
-    if (unfinished(s) > 0)
+    if ((unfinished(s) > 0 || lua_toboolean(L, 2)) && !s->instance->closed)
         weft_wait_check(L, s->instance, "server:close");
     return 0;
 }

@@ -174,7 +174,8 @@ function Server:close(grace, more)
     return true
   end
   if grace > 0 or drain > 0 then
-    self.listener:check_wait() -- before anything has changed
+    local has_sessions = next(self.plan.attached) ~= nil
+    self.listener:check_wait(has_sessions) -- before anything has changed
   end
   self.plan.closing = true
   for _, part in pairs(self.parts or { self.listener }) do

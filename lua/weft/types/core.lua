@@ -492,8 +492,9 @@ function listener:disown() end
 --- New connections get this TLS context; those that are there keep theirs.
 ---@param context userdata
 function listener:set_tls(context) end
---- Raises where wait_empty could not wait.
-function listener:check_wait() end
+--- Raises where wait_empty, or with `more` something else, has to wait and cannot.
+---@param more? boolean
+function listener:check_wait(more) end
 --- Waits until at most `allow` of listener:all() are left: true, or
 --- nil, "timeout" / "cancelled".
 function listener:wait_empty(timeout, allow) end
