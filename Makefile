@@ -85,7 +85,7 @@ load_module := $(BUILD)/weft/load.so
 c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
-.PHONY: all help deps demo test test-gc lint asan fuzz interop attack love \
+.PHONY: all help deps demo test test-gc test-luas lint asan fuzz interop attack love \
         conformance conformance-full bench bench-docs bench-callgrind bench-step \
         install clean c-tests fuzzers \
         benches FORCE
@@ -96,11 +96,12 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/
 all: $(module) $(load_module) $$(idn_module)
 
 help:
-	@echo 'make              build $(module) (ZLIB=0: without compression)'
+	@echo 'make              build $(module) (ZLIB=0: without compression; LUA=luajit: for that)'
 	@echo 'make deps         install what building and testing need'
 	@echo 'make demo         the chat example on http://127.0.0.1:8080 (PORT=)'
 	@echo 'make test         C tests and specs (SPEC=spec/some_spec.lua)'
 	@echo 'make test-gc      the specs with the collector at every step'
+	@echo 'make test-luas    the specs under Lua 5.1, 5.2, 5.3, 5.5 and LuaJIT (LUAS=luajit SPEC=)'
 	@echo 'make lint         compilers, clang-tidy, luacheck, the include rule'
 	@echo 'make asan         the tests under the address, undefined and leak sanitizers'
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
@@ -237,6 +238,12 @@ test-gc: deps
 	@.ci/deps test
 	$(again) all c-tests
 	@RESTLESS=1 .ci/test
+
+LUAS ?= luajit lua5.1 lua5.2 lua5.3 lua5.5
+test-luas: deps
+	@.ci/deps test
+	@.ci/deps luas
+	+@.ci/luas $(LUAS) -- $(SPEC)
 
 # The plain module too: bin/weft, which some specs start, runs on that one.
 asan: deps

@@ -7,7 +7,9 @@
  * ones are kept because memory that goes back to the system and comes again is
  * dearer than copying the message.  Whatever is kept has the size that the
  * state's own allocator gave it: so it does not matter who allocated it, nor
- * who frees it in the end, and this can come and go at any time.
+ * who frees it in the end, and this can come and go at any time.  From Lua 5.5
+ * on it does not come: there a string may be freed by the allocator that was the
+ * state's when it was made.
  */
 #include "lua/blocks.h"
 
@@ -189,7 +191,7 @@ teach(lua_Alloc next, void *ud)
 }
 
 /* core.keep_blocks() -> what core.free_blocks() takes; nil: it is done already,
- * or memory is out */
+ * cannot be done, or memory is out */
 static int
 keep_blocks(lua_State *L)
 {
@@ -201,7 +203,7 @@ keep_blocks(lua_State *L)
     held->blocks = NULL;
     luaL_setmetatable(L, TYPE);
     next = lua_getallocf(L, &ud);
-    if (next == allocate)
+    if (next == allocate || LUA_VERSION_NUM >= 505)
         return 0;
     b = next(ud, NULL, 0, sizeof(*b));
     if (b == NULL)

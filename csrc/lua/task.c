@@ -96,16 +96,15 @@ task_yielded(lua_State *L, struct weft_task *t, int n)
     }
 }
 
-/* The running code of a task, or of a coroutine in it, has ended by the error
- * on the top of L.  If on plain 5.1 it was lua_yield() that raised, a wait was
- * begun, which is withdrawn, and the error is said in our words. */
+/* On plain 5.1 the running code of a task, or of a coroutine in it, has ended by
+ * the error on the top of L.  If it was lua_yield() that raised, a wait was begun,
+ * which is withdrawn, and the error is said in our words. */
 static void
 withdraw(lua_State *L, struct weft_task *t)
 {
     struct weft_wait *w = &t->wait;
 
-    if (!WEFT_PLAIN_51 || w->kind == WEFT_WAIT_NONE
-        || w->outcome != WEFT_WAITING)
+    if (w->kind == WEFT_WAIT_NONE || w->outcome != WEFT_WAITING)
         return;
     weft_wait_end(w, WEFT_CANCELLED);
     lua_pop(L, 1 + weft_push_outcome(L, w));
@@ -135,7 +134,8 @@ go(lua_State *L, struct weft_task *t, int n)
         weft_task_done(L, t);
     } else {
         lua_xmove(t->thread, L, 1);
-        withdraw(L, t);
+        if (WEFT_PLAIN_51)
+            withdraw(L, t);
         if (weft_task_is_cancellation(L, t)) {
             lua_pop(L, 1);
             weft_task_cancelled(L, t);
@@ -239,7 +239,7 @@ weft_core_resume(lua_State *L)
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_pushliteral(L, "error");
         lua_xmove(co, L, 1);
-        if (S->task != NULL)
+        if (WEFT_PLAIN_51 && S->task != NULL)
             withdraw(L, S->task);
         lua_closethread(co, L);
         return 2;

@@ -340,13 +340,15 @@ local function failures(runner, fn)
   return found
 end
 
+local compiler = rawget(_G, "jit") -- LuaJIT's
+
 --- What `it` is given: the body by `runner`, and the checks.
 local function checked(runner, fn)
   return function()
     local before = descriptors()
     local found = failures(runner, fn)
-    if rawget(_G, "jit") then
-      jit.flush() -- what LuaJIT has compiled holds what it has met
+    if compiler then
+      compiler.flush() -- what LuaJIT has compiled holds what it has met
     end
     collectgarbage()
     local after = settled_descriptors(before)

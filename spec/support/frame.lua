@@ -16,7 +16,7 @@ frame.CLOSE, frame.PING, frame.PONG = 8, 9, 10
 -- By byte of a key: every byte with it laid over, as a character.
 local masks = {}
 
-local function masked(key)
+local function mask_of(key)
   if not masks[key] then
     masks[key] = {}
     for byte = 0, 255 do
@@ -34,7 +34,7 @@ function frame.mask(payload, key)
   if key == "\0\0\0\0" then
     return payload
   end
-  local one, two, three, four = masked(key:byte(1)), masked(key:byte(2)), masked(key:byte(3)), masked(key:byte(4))
+  local one, two, three, four = mask_of(key:byte(1)), mask_of(key:byte(2)), mask_of(key:byte(3)), mask_of(key:byte(4))
   local out = {}
   for at = 1, #payload, 4096 do
     local bytes = { payload:byte(at, at + 4095) }

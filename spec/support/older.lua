@@ -249,7 +249,7 @@ package.loaded["support.older"] = older
 table.insert(package.searchers or package.loaders, 2, search)
 
 local loadfile_as_it_is = loadfile
-function loadfile(path, ...) -- as busted calls it
+_G.loadfile = function(path, ...) -- as busted calls it
   if type(path) == "string" and path:find "_spec%.lua$" then
     return load_translated(path)
   end

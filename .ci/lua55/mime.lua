@@ -1,0 +1,1 @@
+return { b64 = require "weft.core".base64 }

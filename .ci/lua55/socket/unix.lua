@@ -1,0 +1,3 @@
+local stream = require "sockets".stream
+
+return { stream = function() return stream(true) end }
