@@ -316,7 +316,7 @@ install: all
 	  cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" && \
 	  chmod 644 "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
 	cp $(module) $(load_module) $(idn_module) '$(DESTDIR)$(LIBDIR)/weft/'
-	cp bin/weft '$(DESTDIR)$(BINDIR)/weft'
+	sed '1s|.*|#!$(if $(findstring /,$(LUA)),$(LUA),/usr/bin/env $(LUA))|' bin/weft > '$(DESTDIR)$(BINDIR)/weft'
 	chmod 755 '$(DESTDIR)$(LIBDIR)/weft/'*.so '$(DESTDIR)$(BINDIR)/weft'
 
 clean:

@@ -16,7 +16,7 @@ description = {
 }
 supported_platforms = { "unix" }
 dependencies = {
-  "lua >= 5.4",
+  "lua >= 5.1",
 }
 external_dependencies = {
   OPENSSL = { header = "openssl/ssl.h" },
@@ -26,6 +26,7 @@ build = {
   type = "make",
   build_target = "all",
   build_variables = {
+    LUA = "$(LUA)",
     CC = "$(CC)",
     CFLAGS = "$(CFLAGS)",
     LUA_CFLAGS = "-I$(LUA_INCDIR)",
@@ -35,6 +36,7 @@ build = {
     ZLIB_LIBS = "-L$(ZLIB_LIBDIR) -lz",
   },
   install_variables = {
+    LUA = "$(LUA)",
     CC = "$(CC)",
     CFLAGS = "$(CFLAGS)",
     LUA_CFLAGS = "-I$(LUA_INCDIR)",

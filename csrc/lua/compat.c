@@ -3,7 +3,7 @@
  */
 #include "lua/compat.h"
 
-#if WEFT_PLAIN_51 || LUA_VERSION_NUM == 502
+#if WEFT_YIELD_MAY_RAISE
 
 /* Whether the function on the top is one that can be yielded across. */
 static int

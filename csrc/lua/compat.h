@@ -21,6 +21,9 @@
 #define WEFT_PLAIN_51 0
 #endif
 
+/* lua_isyieldable() cannot tell all there is to it, so lua_yield() may raise. */
+#define WEFT_YIELD_MAY_RAISE (WEFT_PLAIN_51 || LUA_VERSION_NUM == 502)
+
 /* ---- 5.4.6: closing a coroutine where it stands */
 
 #if LUA_VERSION_NUM < 504
@@ -114,11 +117,11 @@ weft_resume(lua_State *co, lua_State *from, int n, int *results)
 
 /* ---- 5.3: whether the running function may yield */
 
-#if WEFT_PLAIN_51 || LUA_VERSION_NUM == 502
+#if WEFT_YIELD_MAY_RAISE
 /*
  * Neither Lua tells, so this looks for C functions among those that run on L:
- * they are in the way, but for pcall() and xpcall() on 5.2.  Metamethods and
- * iterators, which 5.1 cannot yield across either, it does not see: there
+ * they are in the way, but for pcall() and xpcall() on 5.2.  It does not see
+ * finalizers, nor metamethods and iterators, which are in 5.1's way: there
  * lua_yield() raises.
  */
 int weft_isyieldable(lua_State *L);

@@ -75,6 +75,8 @@ task_yielded(lua_State *L, struct weft_task *t, int n)
 {
     const void *mark = n > 0 ? lua_touserdata(t->thread, -1) : NULL;
 
+    if (WEFT_YIELD_MAY_RAISE && mark != &weft_mark)
+        weft_wait_withdraw(L, &t->wait);
     if (mark == &weft_mark) {
         if (t->wait.outcome == WEFT_WAITING)
             t->status = WEFT_TASK_WAITING;
@@ -96,19 +98,16 @@ task_yielded(lua_State *L, struct weft_task *t, int n)
     }
 }
 
-/* On plain 5.1 the running code of a task, or of a coroutine in it, has ended by
- * the error on the top of L.  If it was lua_yield() that raised, a wait was begun,
- * which is withdrawn, and the error is said in our words. */
+/* The running code of a task, or of a coroutine in it, has ended by the error on
+ * the top of L.  On plain 5.1, if it was lua_yield() that raised, it is said in
+ * our words. */
 static void
 withdraw(lua_State *L, struct weft_task *t)
 {
-    struct weft_wait *w = &t->wait;
-
-    if (w->kind == WEFT_WAIT_NONE || w->outcome != WEFT_WAITING)
+    if (!weft_wait_withdraw(L, &t->wait) || !WEFT_PLAIN_51)
         return;
-    weft_wait_end(w, WEFT_CANCELLED);
-    lua_pop(L, 1 + weft_push_outcome(L, w));
-    lua_pushfstring(L, WEFT_CANNOT_LEAVE, w->instance->state->call);
+    lua_pop(L, 1);
+    lua_pushfstring(L, WEFT_CANNOT_LEAVE, t->wait.instance->state->call);
 }
 
 /* Resumes with n values that are on the task's own thread already. */
@@ -131,10 +130,12 @@ go(lua_State *L, struct weft_task *t, int n)
     if (status == LUA_YIELD) {
         task_yielded(L, t, results);
     } else if (status == LUA_OK) {
+        if (WEFT_YIELD_MAY_RAISE)
+            weft_wait_withdraw(L, &t->wait);
         weft_task_done(L, t);
     } else {
         lua_xmove(t->thread, L, 1);
-        if (WEFT_PLAIN_51)
+        if (WEFT_YIELD_MAY_RAISE)
             withdraw(L, t);
         if (weft_task_is_cancellation(L, t)) {
             lua_pop(L, 1);
@@ -239,7 +240,7 @@ weft_core_resume(lua_State *L)
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_pushliteral(L, "error");
         lua_xmove(co, L, 1);
-        if (WEFT_PLAIN_51 && S->task != NULL)
+        if (WEFT_YIELD_MAY_RAISE && S->task != NULL)
             withdraw(L, S->task);
         lua_closethread(co, L);
         return 2;

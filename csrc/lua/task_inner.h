@@ -26,6 +26,9 @@ struct weft_wait *weft_wait_clean(struct weft_wait *w,
                                   struct weft_instance *I,
                                   struct weft_task *t, lua_State *L);
 
+/* Ends a wait that was begun when lua_yield() raised; false: it was not so. */
+bool weft_wait_withdraw(lua_State *L, struct weft_wait *w);
+
 /* It is to be resumed in the next turn. */
 void weft_task_make_ready(struct weft_task *t);
 

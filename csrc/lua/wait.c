@@ -137,8 +137,10 @@ weft_wait_begin(lua_State *L, struct weft_instance *I, const char *call)
     weft_wait_check(L, I, call);
     if (!parks(L, I->state))
         return weft_wait_clean(&I->main, I, NULL, L);
-    if (WEFT_PLAIN_51)
+    if (WEFT_YIELD_MAY_RAISE) {
+        weft_wait_withdraw(L, &t->wait);
         I->state->call = call;
+    }
     return pass_cancelled(L, t) ? weft_wait_clean(&t->wait, I, t, L) : NULL;
 }
 
@@ -171,6 +173,17 @@ weft_wait_end(struct weft_wait *w, enum weft_outcome outcome)
         weft_descriptor_free(w->instance, w->descriptor);
         w->descriptor = NULL;
     }
+}
+
+bool
+weft_wait_withdraw(lua_State *L, struct weft_wait *w)
+{
+    if (w->kind == WEFT_WAIT_NONE || w->outcome != WEFT_WAITING)
+        return false;
+    weft_wait_end(w, WEFT_CANCELLED);
+    lua_pop(L, weft_push_outcome(L, w)); /* which lets go of what it has */
+    w->kind = WEFT_WAIT_NONE;
+    return true;
 }
 
 void

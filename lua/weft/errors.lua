@@ -9,6 +9,16 @@ local function show(err)
   return ok and text or "(an error that cannot be shown: a " .. type(err) .. ")"
 end
 
+-- The last error that was caught to be raised again, and where it came from.
+local caught, origin
+
+--- Keeps the traceback of an error that is raised again, from further out.
+---@param err any
+---@param traceback string of the stack below its words
+function errors.keep(err, traceback)
+  caught, origin = err, traceback
+end
+
 local function to_stderr(err, traceback)
   local text = show(err)
   traceback = traceback or ""
@@ -44,6 +54,10 @@ function errors.new()
       current = fn or to_stderr
     end,
     report = function(err, traceback, subject, about)
+      if origin and rawequal(err, caught) then
+        traceback = show(err) .. "\n" .. origin
+      end
+      caught, origin = nil, nil
       local told, is_there = pcall(tell_log, err, traceback, about or subject)
       if told and is_there and current == to_stderr then
         return

@@ -164,7 +164,7 @@ older.library = {
     return what -- they have no other mode, or need none
   end,
   load = loadstring or load,
-  pcall = protected,
+  pcall = plain and protected or pcall,
   setmetatable = with_finalizer,
   xpcall = plain and function(fn, handler, ...)
     return settle(handler, protected(fn, ...))
