@@ -293,7 +293,7 @@ function core.set_events(ws, events) end
 ---@return string|nil kind
 function core.next_message(ws) end
 --- From now on small blocks that the Lua state frees are kept for its next ones
---- of the same size; nil when that is so already.
+--- of the same size; nil when that is so already, or cannot be (Lua 5.5).
 ---@return userdata|nil blocks for core.free_blocks
 function core.keep_blocks() end
 --- As it was before core.keep_blocks.
