@@ -259,7 +259,7 @@ end)
 -- All that is in a named pipe now.
 local function read_pipe(path)
   local pipe = assert(io.popen(("dd if=%s bs=1048576 count=1 iflag=nonblock 2>/dev/null"):format(path)))
-  local text = pipe:read "a"
+  local text = pipe:read "*a"
   pipe:close()
   return text
 end

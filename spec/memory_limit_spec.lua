@@ -35,7 +35,7 @@ end
 local function fill(t, ws, bytes, size)
   local message = ("x"):rep(size or 10000)
   while ws.state == "open" and ws.buffered < bytes do
-    for _ = 1, math.max(1, 20000 // #message) do
+    for _ = 1, math.max(1, 20000 / #message) do
       ws:try_send(message, "binary")
     end
     t.weft.sleep(0) -- the kernel is offered it

@@ -17,7 +17,7 @@ local SERVER = [[
     port = 0, workers = 2, drain = 0.2, grace = 5,
     on_worker = function(n, server, restarts)
       local shell = io.popen "echo $PPID"
-      print(("worker %d started %d as %s on %s"):format(n, restarts, shell:read "l", server:url()))
+      print(("worker %d started %d as %s on %s"):format(n, restarts, shell:read "*l", server:url()))
       shell:close()
       ledger = assert(io.open(arg[1], "a"))
       ledger:setvbuf "no" -- a line is one write, behind those of all others

@@ -11,7 +11,7 @@ local MIB = 1024 * 1024
 --- What a program of many descriptors may have, at most.
 local function most_descriptors()
   local shell = assert(io.popen "ulimit -Hn")
-  local limit = shell:read "l"
+  local limit = shell:read "*l"
   shell:close()
   return math.tointeger(tonumber(limit)) or math.maxinteger
 end
@@ -233,7 +233,7 @@ describe("what a room says in a turn", function()
     child:wait()
     local calls, times = 0, {}
     local file = assert(io.open(place:at "trace"))
-    local between = file:read("a"):match 'write%(1, "begin.-\n(.-)[^\n]*write%(1, "end'
+    local between = file:read ("*a"):match 'write%(1, "begin.-\n(.-)[^\n]*write%(1, "end'
     file:close()
     for descriptor in between:gmatch "send%w+%((%d+)" do
       calls = calls + 1

@@ -32,7 +32,7 @@ local function client_hello()
 end
 
 local function half(text)
-  return text:sub(1, #text // 2)
+  return text:sub(1, math.floor(#text / 2))
 end
 
 local beginnings = {

@@ -87,6 +87,7 @@ local function extended(library, more, instead)
 end
 
 local compat = require "weft.compat"
+local core = require "weft.core"
 local protected = require "weft.protected"
 
 local function settle(handler, ok, err, ...)
@@ -163,6 +164,11 @@ older.library = {
     end
     return what -- they have no other mode, or need none
   end,
+  utf8 = rawget(_G, "utf8") or {
+    len = function(text) -- or nil
+      return core.is_utf8(text) and select(2, text:gsub("[^\128-\191]", "")) or nil
+    end,
+  },
   load = loadstring or load,
   pcall = plain and protected or pcall,
   setmetatable = with_finalizer,

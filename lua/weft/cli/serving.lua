@@ -43,7 +43,7 @@ function serving.options(own)
     ["--tls-self-signed"] = { key = "self_signed" },
     ["--cert"] = { key = "cert", value = common.text, expected = "a file" },
     ["--key"] = { key = "key", value = common.text, expected = "a file" },
-    ["--memory-limit"] = { key = "memory_limit", value = common.whole(1, math.maxinteger),
+    ["--memory-limit"] = { key = "memory_limit", value = common.whole(1, 2 ^ 53),
                            expected = "bytes" },
     ["--workers"] = { key = "workers", value = common.whole(1, 1024),
                       expected = "a number from 1 to 1024" },
