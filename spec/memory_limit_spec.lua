@@ -46,7 +46,7 @@ end
 local function code_behind(raw)
   local bytes, ending = raw:read_until_closed()
   assert.equal("fin", ending)
-  return (">I2"):unpack((assert(bytes:match "\x88\2(..)$", "no close frame")))
+  return string.unpack(">I2", (assert(bytes:match "\x88\2(..)$", "no close frame")))
 end
 
 --- The parts of a message of which the end is held back.

@@ -97,6 +97,19 @@ local function settle(handler, ok, err, ...)
   return false, handler(err)
 end
 
+local function utf8_of(code)
+  local bytes, most = "", 0x80
+  if code < most then
+    return string.char(code)
+  end
+  most = 0x40
+  repeat
+    bytes = string.char(0x80 + code % 64) .. bytes
+    code, most = math.floor(code / 64), most / 2
+  until code < most
+  return string.char(256 - 2 * most + code) .. bytes
+end
+
 -- Tables have no finalizers before 5.2: a userdata in them has it.
 local function with_finalizer(object, metatable)
   setmetatable(object, metatable)
@@ -165,6 +178,7 @@ older.library = {
     return what -- they have no other mode, or need none
   end,
   utf8 = rawget(_G, "utf8") or {
+    char = utf8_of,
     len = function(text) -- or nil
       return core.is_utf8(text) and select(2, text:gsub("[^\128-\191]", "")) or nil
     end,
@@ -187,19 +201,6 @@ table.sort(names)
 local words = table.concat(names, ", ")
 local prefix = ("local %s = (function(l) return l.%s end)(require 'support.older'.library); ")
   :format(words, (words:gsub(", ", ", l.")))
-
-local function utf8_of(code)
-  local bytes, most = "", 0x80
-  if code < most then
-    return string.char(code)
-  end
-  most = 0x40
-  repeat
-    bytes = string.char(0x80 + code % 64) .. bytes
-    code, most = math.floor(code / 64), most / 2
-  until code < most
-  return string.char(256 - 2 * most + code) .. bytes
-end
 
 -- for NAMES in ITERATOR do
 local function loop(variables, iterator)
