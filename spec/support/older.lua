@@ -252,6 +252,7 @@ local function search(name)
   return assert(load_translated(path))
 end
 
+io.stdout:setvbuf "no" -- from 5.2 on print() flushes
 package.loaded["support.older"] = older
 table.insert(package.searchers or package.loaders, 2, search)
 
