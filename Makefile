@@ -20,6 +20,8 @@ PREFIX     ?= /usr/local
 LUADIR     ?= $(PREFIX)/share/lua/$(lua_number)
 LIBDIR     ?= $(PREFIX)/lib/lua/$(lua_number)
 BINDIR     ?= $(PREFIX)/bin
+INCLUDEDIR ?= $(PREFIX)/include
+ARCHIVEDIR ?= $(PREFIX)/lib
 
 # Looked up once, and only by a target that compiles: `make deps` must work
 # before pkg-config is there.
@@ -41,6 +43,11 @@ ifneq ($(ZLIB),0)
 ZLIB_CFLAGS ?= $(call once,ZLIB_CFLAGS,$(shell $(PKG_CONFIG) --cflags zlib))
 ZLIB_LIBS  ?= $(call once,ZLIB_LIBS,$(shell $(PKG_CONFIG) --libs zlib))
 endif
+
+# The Lua that a C program embeds, its archive where there is one.
+LUA_LIBS   ?= $(call once,LUA_LIBS,$(or $(wildcard $(addsuffix /lib$(LUA_PC).a,\
+                  $(shell $(PKG_CONFIG) --variable=libdir $(LUA_PC)))),\
+                  $(shell $(PKG_CONFIG) --libs $(LUA_PC))) -lm -ldl)
 
 # International host names: a module of its own, made where libidn2 is known.
 IDN_CFLAGS ?= $(call once,IDN_CFLAGS,$(shell \
@@ -72,6 +79,14 @@ proto  := $(call floor,proto)
 net    := $(call floor,net)
 loop   := $(call floor,loop)
 lua    := $(call floor,lua)
+# What C programs see: the protocol as weft.h has it, and weft_preload().
+capi   := $(call floor,capi)
+preload := $(BUILD)/obj/capi/preload.o
+sources := $(BUILD)/obj/capi/sources.o
+embedded := $(filter-out lua/weft/cli/% lua/weft/types/%,\
+            $(sort $(wildcard lua/weft/*.lua lua/weft/*.js lua/weft/*/*.lua)))
+archive := $(BUILD)/libweft.a
+examples := $(patsubst %,$(BUILD)/examples/%,protocol protocol_client)
 module := $(BUILD)/weft/core.so
 idn    := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/idn/*.c))
 idn_module = $(if $(IDN_LIBS),$(BUILD)/weft/idn.so)
@@ -88,6 +103,7 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/
 .PHONY: all help deps demo test test-gc test-luas lint asan fuzz interop attack love \
         conformance conformance-full bench bench-docs bench-callgrind bench-step \
         install clean c-tests fuzzers \
+        static examples \
         benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -97,6 +113,8 @@ all: $(module) $(load_module) $$(idn_module)
 
 help:
 	@echo 'make              build $(module) (ZLIB=0: without compression; LUA=luajit: for that)'
+	@echo 'make static       build $(archive), for C programs (docs/c.md)'
+	@echo 'make examples     build the examples in C, in $(BUILD)/examples'
 	@echo 'make deps         install what building and testing need'
 	@echo 'make demo         the chat example on http://127.0.0.1:8080 (PORT=)'
 	@echo 'make test         C tests and specs (SPEC=spec/some_spec.lua)'
@@ -166,10 +184,37 @@ $(BUILD)/attack/trim.so: spec/attack/trim.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,link)$(CC) $(module_ldflags) $(cflags) $(LUA_CFLAGS) $(LDFLAGS) -o $@ $<
 
+# All of it for C programs, the Lua modules included.  Of an archive the linker
+# takes what is used: a program without Lua takes none of what needs it.
+$(archive): $(base) $(proto) $(net) $(loop) $(lua) $(capi) $(sources) $$(if $$(IDN_LIBS),$(idn))
+
+$(BUILD)/sources.c: csrc/capi/embed $(embedded)
+	@mkdir -p $(@D)
+	$(call say,gen )csrc/capi/embed $(embedded) > $@
+
+$(sources): $(BUILD)/sources.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,cc  )$(CC) $(cflags) -MMD -MP -c -o $@ $<
+
+$(preload): csrc/capi/preload.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,cc  )$(CC) $(cflags) $(LUA_CFLAGS) $(if $(IDN_LIBS),-DWEFT_WITH_IDN) -MMD -MP -c -o $@ $<
+
+static: $(archive)
+
+# Without Lua, and without TLS: libcrypto and zlib are all they need.
+$(BUILD)/examples/%: examples/%.c $(archive)
+	@mkdir -p $(@D)
+	$(call say,link)$(CC) $(cflags) -Icsrc/capi -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(archive) \
+	  $(filter-out -lssl,$(OPENSSL_LIBS)) $(ZLIB_LIBS)
+
+examples: $(examples)
+
 # Tests and fuzz targets see the floors they name and none above: an archive
 # of the lowest two, one of the two on top of them, and one of the load.
 $(BUILD)/protocol.a: $(base) $(proto)
 $(BUILD)/loop.a: $(net) $(loop)
+$(BUILD)/capi.a: $(filter-out $(preload),$(capi))
 $(BUILD)/load.a: $(load)
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
@@ -184,6 +229,10 @@ $(BUILD)/c/load_%: spec/c/load_%.c $(BUILD)/load.a $(BUILD)/loop.a $(BUILD)/prot
 	$(call say,link)$(call program)
 
 $(BUILD)/c/loop_%: spec/c/loop_%.c $(BUILD)/loop.a $(BUILD)/protocol.a
+	@mkdir -p $(@D)
+	$(call say,link)$(call program)
+
+$(BUILD)/c/weft_%: spec/c/weft_%.c $(BUILD)/capi.a $(BUILD)/protocol.a
 	@mkdir -p $(@D)
 	$(call say,link)$(call program)
 
@@ -210,8 +259,8 @@ c-tests: $(c_tests)
 
 fuzzers: $(fuzzers)
 
--include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua) $(idn) $(load) $(load_binding)) \
-         $(addsuffix .d,$(c_tests) $(fuzzers))
+-include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua) $(capi) $(sources) $(idn) $(load) $(load_binding)) \
+         $(addsuffix .d,$(c_tests) $(fuzzers) $(examples))
 
 # Running --------------------------------------------------------------------
 
@@ -231,12 +280,12 @@ demo: deps
 
 test: deps
 	@.ci/deps test
-	$(again) all c-tests
+	$(again) all c-tests examples
 	@.ci/test
 
 test-gc: deps
 	@.ci/deps test
-	$(again) all c-tests
+	$(again) all c-tests examples
 	@RESTLESS=1 .ci/test
 
 LUAS ?= luajit lua5.1 lua5.2 lua5.3 lua5.5
@@ -249,7 +298,7 @@ test-luas: deps
 asan: deps
 	@.ci/deps test
 	$(again) all
-	$(again) all c-tests BUILD=$(BUILD)/asan CC=gcc CFLAGS='$(sanitize)'
+	$(again) all c-tests examples BUILD=$(BUILD)/asan CC=gcc CFLAGS='$(sanitize)'
 	@BUILD=$(BUILD)/asan SANITIZED=1 .ci/test
 
 lint: deps
@@ -309,7 +358,16 @@ bench-step: deps
 
 # Installing -----------------------------------------------------------------
 
-install: all
+# pc NAME,DESCRIPTION,REQUIRES: a file for pkg-config
+version = $(shell sed -n 's/^.define WEFT_VERSION "\(.*\)"/\1/p' csrc/capi/weft.h)
+define pc
+	printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$(INCLUDEDIR)' 'libdir=$(ARCHIVEDIR)' '' \
+	  'Name: $(1)' 'Description: $(2)' 'Version: $(version)' 'Cflags: -I$${includedir}' \
+	  'Libs: -L$${libdir} -lweft' 'Requires.private: $(3) $(if $(ZLIB_LIBS),zlib)' \
+	  'Libs.private: -pthread' > '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/$(1).pc'
+endef
+
+install: all static
 	mkdir -p '$(DESTDIR)$(LIBDIR)/weft' '$(DESTDIR)$(BINDIR)'
 	cd lua && find . -type f \( -name '*.lua' -o -name '*.js' \) | while read -r file; do \
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$$(dirname "$$file")" && \
@@ -318,6 +376,13 @@ install: all
 	cp $(module) $(load_module) $(idn_module) '$(DESTDIR)$(LIBDIR)/weft/'
 	sed '1s|.*|#!$(if $(findstring /,$(LUA)),$(LUA),/usr/bin/env $(LUA))|' bin/weft > '$(DESTDIR)$(BINDIR)/weft'
 	chmod 755 '$(DESTDIR)$(LIBDIR)/weft/'*.so '$(DESTDIR)$(BINDIR)/weft'
+	mkdir -p '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig'
+	cp csrc/capi/weft.h csrc/capi/weft_lua.h '$(DESTDIR)$(INCLUDEDIR)/'
+	cp $(archive) '$(DESTDIR)$(ARCHIVEDIR)/'
+	$(call pc,weft,WebSockets for Lua in a C program,libssl libcrypto $(if $(IDN_LIBS),libidn2))
+	$(call pc,weft-protocol,The WebSocket protocol without Lua,libcrypto)
+	chmod 644 '$(DESTDIR)$(INCLUDEDIR)/weft.h' '$(DESTDIR)$(INCLUDEDIR)/weft_lua.h' \
+	  '$(DESTDIR)$(ARCHIVEDIR)/libweft.a' '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/'weft*.pc
 
 clean:
 	rm -rf build

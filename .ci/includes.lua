@@ -9,6 +9,7 @@ local below = {
   net = { "base" },
   loop = { "net", "proto", "base" },
   lua = { "loop", "net", "proto", "base" },
+  capi = { "proto", "base", "lua/compat.h" },
   idn = { "lua/compat.h" }, -- modules of their own
   load = { "net", "proto", "base", "loop/poller.h", "lua/compat.h" },
 }
@@ -35,6 +36,8 @@ local function floors_of(path)
     floor = "loop"
   elseif path:match("^spec/c/load_") then
     floor = "load"
+  elseif path:match("^spec/c/weft_") then
+    floor = "capi"
   elseif path:match("^spec/c/") or path:match("^spec/fuzz/") then
     floor = "proto"
   end

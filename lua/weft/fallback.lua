@@ -84,8 +84,13 @@ local function read_file(path)
   return text
 end
 
--- The JavaScript for browsers, which lies beside this file.
+-- The JavaScript for browsers, which lies beside this file, or in the program
+-- when that is where this module came from (csrc/capi/embed).
 local function read_script(level)
+  local embedded = package.preload["weft.weft.js"]
+  if embedded then
+    return embedded()
+  end
   local here = debug.getinfo(1, "S").source:match("^@(.*)$")
     or compat.searchpath("weft.fallback", package.path) or ""
   local text, why = read_file(here:gsub("[^/\\]*$", "") .. "weft.js")

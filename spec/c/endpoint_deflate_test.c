@@ -1,8 +1,8 @@
 /*
- * weft.h with compression: endpoints of both roles that agree on it, or not,
- * and then talk, in pieces of every size, under every pair of options.
+ * Endpoints of both roles that agree on compression, or not, and then talk, in
+ * pieces of every size, under every pair of options.
  */
-#include "proto/weft.h"
+#include "proto/endpoint.h"
 
 #include <stdlib.h>
 
