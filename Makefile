@@ -86,7 +86,7 @@ sources := $(BUILD)/obj/capi/sources.o
 embedded := $(filter-out lua/weft/cli/% lua/weft/types/%,\
             $(sort $(wildcard lua/weft/*.lua lua/weft/*.js lua/weft/*/*.lua)))
 archive := $(BUILD)/libweft.a
-examples := $(patsubst %,$(BUILD)/examples/%,protocol protocol_client)
+examples := $(patsubst %,$(BUILD)/examples/%,protocol protocol_client host)
 module := $(BUILD)/weft/core.so
 idn    := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/idn/*.c))
 idn_module = $(if $(IDN_LIBS),$(BUILD)/weft/idn.so)
@@ -207,6 +207,13 @@ $(BUILD)/examples/%: examples/%.c $(archive)
 	@mkdir -p $(@D)
 	$(call say,link)$(CC) $(cflags) -Icsrc/capi -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(archive) \
 	  $(filter-out -lssl,$(OPENSSL_LIBS)) $(ZLIB_LIBS)
+
+embedding = $(CC) $(cflags) $(LUA_CFLAGS) -Icsrc/capi -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(archive) \
+            $(LUA_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS) $(IDN_LIBS)
+
+$(BUILD)/examples/host: examples/host/host.c $(archive)
+	@mkdir -p $(@D)
+	$(call say,link)$(call embedding)
 
 examples: $(examples)
 
