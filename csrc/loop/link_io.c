@@ -16,6 +16,21 @@ enum {
     ALIGN = 64,
 };
 
+/* The system lets this side down; who is connecting hears of what. */
+static void
+let_down(struct weft_link *k, enum weft_cause cause, const char *why)
+{
+    char to[WEFT_TARGET_TEXT];
+
+    if (k->role != WEFT_CLIENT || k->state >= WEFT_LINK_OPEN) {
+        weft_link_finish(k, cause, why);
+        return;
+    }
+    weft_link_name_target(k, to);
+    weft_link_fail_opening(k, "system", cause, "connect to %.256s: %s", to,
+                           why);
+}
+
 void
 weft_link_watch(struct weft_link *k, uint8_t wanted)
 {
@@ -28,7 +43,7 @@ weft_link_watch(struct weft_link *k, uint8_t wanted)
         weft_pair_watch(k);
     } else if (weft_poller_set(k->loop->poller, &k->watch, wanted)
                != WEFT_OK) {
-        weft_link_finish(k, WEFT_CAUSE_ERROR, "the poller failed");
+        let_down(k, WEFT_CAUSE_ERROR, "the poller failed");
         return;
     }
     if (was_reading != weft_link_is_reading(k))
@@ -265,7 +280,7 @@ output_broken(struct weft_link *k, long error)
     k->flow->stalled = 0;
     weft_link_mark(k);
     if (k->state != WEFT_LINK_OPEN || k->reading_over) {
-        weft_link_finish(k, WEFT_CAUSE_RESET, strerror((int)-error));
+        let_down(k, WEFT_CAUSE_RESET, strerror((int)-error));
         return;
     }
     if (k->flow->ending == 0)

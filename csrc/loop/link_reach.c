@@ -69,7 +69,8 @@ reached(struct weft_link *k)
     }
     k->state = WEFT_LINK_SECURING;
     weft_link_watch(k, WEFT_READABLE);
-    weft_link_secure_later(k);
+    if (k->state == WEFT_LINK_SECURING) /* else the poller has failed */
+        weft_link_secure_later(k);
 }
 
 void

@@ -50,10 +50,14 @@ begin(struct weft_listener *s, struct weft_loop *loop,
 static enum weft_status
 watch(struct weft_listener *s, enum weft_status rc)
 {
+    int error;
+
     if (rc == WEFT_OK)
         rc = weft_poller_set(s->loop->poller, &s->watch, WEFT_READABLE);
+    error = errno;
     if (rc != WEFT_OK)
         weft_listener_deinit(s);
+    errno = error;
     return rc;
 }
 
@@ -64,6 +68,7 @@ weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
                    bool reuse_port, bool dual)
 {
     int fd = weft_sock_listen(address, backlog, reuse_port, dual);
+    int error;
 
     *s = (struct weft_listener){ 0 };
     s->watch.fd = -1;
@@ -72,9 +77,11 @@ weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
         return WEFT_E_SYSTEM;
     }
     begin(s, loop, config, fd);
-    if (weft_sock_local(fd, &s->address) < 0)
-        s->address = *address;
-    return watch(s, remember_path(s));
+    error = -weft_sock_local(fd, &s->address);
+    if (error == 0)
+        return watch(s, remember_path(s));
+    errno = error;
+    return watch(s, WEFT_E_SYSTEM);
 }
 
 enum weft_status

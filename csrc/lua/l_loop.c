@@ -72,9 +72,7 @@ core_loop(lua_State *L)
     enum weft_status rc;
 
     memset(I, 0, sizeof(*I));
-    I->closed = true; /* until all of it is there */
     init_lists(I);
-    luaL_setmetatable(L, WEFT_LOOP_TYPE);
     I->state = weft_state_of(L);
     weft_make_anchors(L, I, -1);
     rc = weft_loop_init(&I->loop, force_poll);
@@ -82,7 +80,7 @@ core_loop(lua_State *L)
         return weft_raise(L, "weft: cannot make a loop: %s",
                           rc == WEFT_E_MEMORY ? "out of memory"
                                               : strerror(errno));
-    I->closed = false;
+    luaL_setmetatable(L, WEFT_LOOP_TYPE); /* all of it is there to be freed */
     return 1;
 }
 

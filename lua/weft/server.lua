@@ -151,6 +151,20 @@ function Server:reload()
   return true
 end
 
+-- Server:close(), which may fail on the way.
+local function stop_and_close(self, grace, drain)
+  for _, part in pairs(self.parts or { self.listener }) do
+    part:stop()
+  end
+  self:say { event = "closing", connections = not self.parts and self:count() or nil }
+  local began = core.now()
+  local ok, why = closing.run(self, grace, drain)
+  if not self.parts then -- else workers are yet to
+    self:say { event = "closed", seconds = core.now() - began }
+  end
+  return ok, why
+end
+
 --- Stops accepting, closes every connection with 1001, waits at most `grace`
 --- seconds until they have ended, then drops what is left and cancels its
 --- handlers. Plain HTTP requests that are being answered may end as well.
@@ -178,14 +192,10 @@ function Server:close(grace, more)
     self.listener:check_wait(has_sessions) -- before anything has changed
   end
   self.plan.closing = true
-  for _, part in pairs(self.parts or { self.listener }) do
-    part:stop()
-  end
-  self:say { event = "closing", connections = not self.parts and self:count() or nil }
-  local began = core.now()
-  local ok, why = closing.run(self, grace, drain)
-  if not self.parts then -- else workers are yet to
-    self:say { event = "closed", seconds = core.now() - began }
+  local ran, ok, why = pcall(stop_and_close, self, grace, drain)
+  if not ran then -- out of memory: it can be called again
+    self.plan.closing, self.plan.draining = false, false
+    error(ok, 0)
   end
   if not core.in_turn(self.loop) then
     core.tell_log(self.loop) -- perhaps no turn comes any more
@@ -354,6 +364,32 @@ function server.check(spec, where, given, level)
   return checked
 end
 
+-- The server around a listener.
+local function make(loop, checked, spec, listener)
+  local plan = checked.plan
+  plan.dual = spec.dual
+  local host, port = listener:address()
+  plan.port = port
+  local self = setmetatable({
+    listener = listener,
+    plan = plan,
+    done = core.queue(loop, math.huge),
+    host = host,
+    number = port,
+    secured = checked.tls,
+    context = spec.tls,
+    loop = loop,
+    spec = spec,
+    succeeded = checked.fd ~= nil,
+    grace = checked.grace,
+    drain = checked.drain,
+  }, Server)
+  plan.server = self
+  self:say { event = "listening", url = self:url(), workers = checked.workers }
+  core.tell_log(loop)
+  return self
+end
+
 --- Listens as the checked options say: the server, or nil, message, code.
 ---@param loop weft.Loop
 ---@param checked table
@@ -394,27 +430,12 @@ function server.open(loop, checked)
   if not listener then
     return nil, message, code
   end
-  plan.dual = spec.dual
-  local host, port = listener:address()
-  plan.port = port
-  local self = setmetatable({
-    listener = listener,
-    plan = plan,
-    done = core.queue(loop, math.huge),
-    host = host,
-    number = port,
-    secured = checked.tls,
-    context = context,
-    loop = loop,
-    spec = spec,
-    succeeded = checked.fd ~= nil,
-    grace = checked.grace,
-    drain = checked.drain,
-  }, Server)
-  plan.server = self
-  self:say { event = "listening", url = self:url(), workers = checked.workers }
-  core.tell_log(loop)
-  return self
+  local made, result = pcall(make, loop, checked, spec, listener)
+  if not made then -- out of memory; and nobody else could stop it
+    listener:stop()
+    error(result, 0)
+  end
+  return result
 end
 
 --- Whether a value is a server.
