@@ -100,10 +100,10 @@ load_module := $(BUILD)/weft/load.so
 c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
-.PHONY: all help deps demo test test-gc test-luas lint asan fuzz interop attack love \
+.PHONY: all help deps demo test test-gc test-luas lint asan host fuzz interop attack love \
         conformance conformance-full bench bench-docs bench-callgrind bench-step \
         install clean c-tests fuzzers \
-        static examples \
+        static examples host-tests \
         benches FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -122,6 +122,7 @@ help:
 	@echo 'make test-luas    the specs under Lua 5.1, 5.2, 5.3, 5.5 and LuaJIT (LUAS=luajit SPEC=)'
 	@echo 'make lint         compilers, clang-tidy, luacheck, the include rule'
 	@echo 'make asan         the tests under the address, undefined and leak sanitizers'
+	@echo 'make host         programs that embed weft: memory and system calls fail, valgrind, threads'
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
 	@echo 'make interop      Node, Python, Chromium, openssl, nginx, HAProxy, proxies, systemd, promtool (SKIP=chromium)'
 	@echo 'make attack       slow and half-open clients; how long honest ones wait meanwhile'
@@ -217,6 +218,21 @@ $(BUILD)/examples/host: examples/host/host.c $(archive)
 
 examples: $(examples)
 
+comma := ,
+
+# Programs around weft that try it: see spec/host/run.
+host_tests := $(patsubst spec/%.c,$(BUILD)/%,$(sort $(wildcard spec/host/*.c)))
+
+$(BUILD)/host/%: spec/host/%.c $(archive)
+	@mkdir -p $(@D)
+	$(call say,link)$(call embedding) -Ispec/c $(if $(filter %/failing_calls,$@),$(wraps))
+
+# The calls that one of them lets fail, where the linker has --wrap.
+wraps := $(patsubst %,-Wl$(comma)--wrap=%,socket bind listen accept4 connect getsockopt setsockopt \
+         getsockname getpeername shutdown epoll_create1 epoll_ctl epoll_wait poll pipe2 recv send sendmsg)
+
+host-tests: $(host_tests)
+
 # Tests and fuzz targets see the floors they name and none above: an archive
 # of the lowest two, one of the two on top of them, and one of the load.
 $(BUILD)/protocol.a: $(base) $(proto)
@@ -267,7 +283,7 @@ c-tests: $(c_tests)
 fuzzers: $(fuzzers)
 
 -include $(patsubst %.o,%.d,$(base) $(proto) $(net) $(loop) $(lua) $(capi) $(sources) $(idn) $(load) $(load_binding)) \
-         $(addsuffix .d,$(c_tests) $(fuzzers) $(examples))
+         $(addsuffix .d,$(c_tests) $(fuzzers) $(examples) $(host_tests))
 
 # Running --------------------------------------------------------------------
 
@@ -307,6 +323,14 @@ asan: deps
 	$(again) all
 	$(again) all c-tests examples BUILD=$(BUILD)/asan CC=gcc CFLAGS='$(sanitize)'
 	@BUILD=$(BUILD)/asan SANITIZED=1 .ci/test
+
+host: deps
+	@.ci/deps host
+	$(again) host-tests examples
+	$(again) host-tests BUILD=$(BUILD)/asan CC=gcc CFLAGS='$(sanitize)'
+	$(again) host-tests examples BUILD=$(BUILD)/tsan CC=gcc \
+	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread'
+	@spec/host/run
 
 lint: deps
 	@.ci/deps lint
@@ -365,13 +389,12 @@ bench-step: deps
 
 # Installing -----------------------------------------------------------------
 
-# pc NAME,DESCRIPTION,REQUIRES: a file for pkg-config
+# pc NAME,DESCRIPTION,REQUIRES: a file for pkg-config; an archive always needs what it was made of
 version = $(shell sed -n 's/^.define WEFT_VERSION "\(.*\)"/\1/p' csrc/capi/weft.h)
 define pc
 	printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$(INCLUDEDIR)' 'libdir=$(ARCHIVEDIR)' '' \
 	  'Name: $(1)' 'Description: $(2)' 'Version: $(version)' 'Cflags: -I$${includedir}' \
-	  'Libs: -L$${libdir} -lweft' 'Requires.private: $(3) $(if $(ZLIB_LIBS),zlib)' \
-	  'Libs.private: -pthread' > '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/$(1).pc'
+	  'Libs: -L$${libdir} -lweft -pthread -lm' 'Requires: $(3) $(if $(ZLIB_LIBS),zlib)' > '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/$(1).pc'
 endef
 
 install: all static

@@ -31,7 +31,7 @@
  * for how long they are good.
  *
  * Link with libweft.a, libcrypto (SHA-1 and random bytes) and, unless weft was
- * built without it, zlib: `pkg-config --static --libs weft-protocol`.
+ * built without it, zlib: `pkg-config --libs weft-protocol`.
  */
 #ifndef WEFT_H
 #define WEFT_H

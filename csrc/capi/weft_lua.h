@@ -14,7 +14,7 @@
  *     lua_close(L);                                     whenever it suits
  *
  * examples/host is a whole program.  Link with
- * `pkg-config --static --cflags --libs weft` and the Lua that you embed, which
+ * `pkg-config --cflags --libs weft` and the Lua that you embed, which
  * must be the version whose headers weft was built with.
  *
  * Any number of lua_States may use weft, in one thread or in several; each is

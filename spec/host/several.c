@@ -1,0 +1,177 @@
+/*
+ * Several of everything: instances in one lua_State, lua_States in one thread
+ * and in many, and states that are closed in mid-connection and opened again.
+ *
+ *     several [TIMES]    how often the last (1000)
+ */
+#include <pthread.h>
+#include <time.h>
+
+#include <weft.h>
+
+#include "host_kit.h"
+
+enum { THREADS = 4, TURNS = 20000, MESSAGES = 5 };
+
+static const char script[] = "spec/host/several.lua";
+
+static void
+modules_of_the_program(void)
+{
+    struct memory m = { .failing = -1 };
+    lua_State *L = open_state(&m, script);
+
+    if (L == NULL)
+        return;
+    CHECK(call(L, "version", 0));
+    CHECK(strcmp(lua_tostring(L, -1), "weft " WEFT_VERSION) == 0);
+    close_state(L, &m);
+}
+
+static void
+instances_of_one_state(void)
+{
+    struct memory m = { .failing = -1 };
+    lua_State *L = open_state(&m, script);
+
+    if (L == NULL)
+        return;
+    CHECK(must_call(L, "instances", 0) >= 6);
+    close_state(L, &m);
+}
+
+/* Two clients of a server, which is closed while they talk. */
+static void
+states_of_one_thread(int secured)
+{
+    const char *dial = secured ? "dial_secured" : "dial";
+    struct memory m[3] = { { .failing = -1 }, { .failing = -1 },
+                           { .failing = -1 } };
+    lua_State *L[3];
+    lua_Integer port;
+
+    for (int i = 0; i < 3; i++) {
+        L[i] = open_state(&m[i], script);
+        if (L[i] == NULL)
+            return;
+    }
+    port = must_call(L[0], "serve", secured);
+    must_call(L[1], dial, port);
+    must_call(L[2], dial, port);
+    for (int i = 0; i < TURNS; i++) {
+        for (int j = 0; j < 3; j++)
+            must_call(L[j], "turn", 0);
+        if (must_call(L[1], "heard", 0) >= MESSAGES
+            && must_call(L[2], "heard", 0) >= MESSAGES)
+            break;
+    }
+    CHECK(must_call(L[1], "heard", 0) >= MESSAGES);
+    CHECK(must_call(L[2], "heard", 0) >= MESSAGES);
+    close_state(L[0], &m[0]);
+    for (int i = 0; i < 5; i++)
+        must_call(L[1], "turn", 0);
+    close_state(L[1], &m[1]);
+    close_state(L[2], &m[2]);
+}
+
+/* A thread with a state of its own, which serves itself and dials a neighbour. */
+struct thread {
+    pthread_t id;
+    struct memory m;
+    lua_State *L;
+    lua_Integer port, of_neighbour;
+    bool talked;
+};
+
+static void *
+run_thread(void *data)
+{
+    struct thread *t = data;
+    lua_State *L = t->L;
+
+    for (int i = 0; i < TURNS && !t->talked; i++) {
+        lua_settop(L, 1);
+        lua_getfield(L, 1, "turn");
+        if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+            break;
+        lua_getfield(L, 1, "heard");
+        if (lua_pcall(L, 0, 1, 0) != LUA_OK)
+            break;
+        t->talked = lua_tointeger(L, -1) >= 2 * MESSAGES;
+    }
+    lua_close(L); /* the neighbours may be in mid-message */
+    return NULL;
+}
+
+static void
+states_of_many_threads(void)
+{
+    struct thread all[THREADS] = { 0 };
+
+    for (int i = 0; i < THREADS; i++) {
+        all[i].m.failing = -1;
+        all[i].L = open_state(&all[i].m, script);
+        if (all[i].L == NULL)
+            return;
+        all[i].port = must_call(all[i].L, "serve", 1);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        must_call(all[i].L, "dial_secured", all[i].port);
+        must_call(all[i].L, "dial_secured", all[(i + 1) % THREADS].port);
+    }
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&all[i].id, NULL, run_thread, &all[i]) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(all[i].id, NULL);
+        CHECK(all[i].talked);
+        CHECK(all[i].m.used == 0);
+    }
+}
+
+/* A state that is closed after so many turns, whatever it is in. */
+static void
+close_after(int turns, int kind)
+{
+    static const char *const dials[] = { "dial", "dial_secured",
+                                         "dial_by_name" };
+    struct memory m = { .failing = -1 };
+    lua_State *L = open_state(&m, script);
+    lua_Integer port;
+
+    if (L == NULL)
+        return;
+    port = must_call(L, "serve", kind == 1);
+    must_call(L, dials[kind], port);
+    must_call(L, dials[kind], port);
+    for (int i = 0; i < turns; i++)
+        must_call(L, "turn", 0);
+    close_state(L, &m);
+}
+
+/* A helper thread may still hold its pipe for a moment. */
+static bool
+settles(int open)
+{
+    for (int i = 0; i < 5000 && descriptors() > open; i++)
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    return descriptors() == open;
+}
+
+int
+main(int argc, char **argv)
+{
+    int open = descriptors();
+    long times = argc > 1 ? atol(argv[1]) : 1000;
+
+    modules_of_the_program();
+    instances_of_one_state();
+    states_of_one_thread(0);
+    states_of_one_thread(1);
+    states_of_many_threads();
+    CHECK(settles(open));
+    for (long i = 0; i < times; i++)
+        close_after((int)(i / 3 % 23), (int)(i % 3));
+    CHECK(settles(open));
+    printf("%ld states were closed in mid-connection\n", times);
+    return check_report();
+}
