@@ -15,8 +15,9 @@
  *     while (weft_protocol_next(p, &ev) == WEFT_PROTOCOL_EVENT)
  *         if (ev.type == WEFT_PROTOCOL_TEXT)
  *             weft_protocol_send(p, ev.type, ev.data, ev.len);
- *     while (out = weft_protocol_output(p, &len), len > 0)
- *         weft_protocol_sent(p, write(fd, out, len));
+ *     while (out = weft_protocol_output(p, &len), len > 0 &&
+ *            (n = write(fd, out, len)) > 0)
+ *         weft_protocol_sent(p, n);
  *     ...
  *     weft_protocol_free(p);
  *
@@ -99,7 +100,7 @@ enum weft_protocol_compression {
  * NULL. */
 struct weft_protocol_options {
     /* What the peer may send: past it the connection fails, with 1009. */
-    uint64_t max_message;   /* bytes, inflated (1 MiB) */
+    uint64_t max_message;   /* bytes, inflated (1 MiB); UINT64_MAX: no limit */
     uint64_t max_frame;     /* bytes (max_message) */
     uint32_t max_fragments; /* frames a message (1024) */
 

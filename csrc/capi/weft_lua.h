@@ -29,11 +29,11 @@
 #ifndef WEFT_LUA_H
 #define WEFT_LUA_H
 
-#include <lua.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct lua_State;
 
 /*
  * Makes `require` find weft and all its modules in the program: fills
@@ -41,12 +41,12 @@ extern "C" {
  * Loads nothing yet.  The command line (weft.cli) is not among them.
  * As with luaL_openlibs(), out of memory is a Lua error.
  */
-void weft_preload(lua_State *L);
+void weft_preload(struct lua_State *L);
 
 /* The C modules alone, weft.core and, where libidn2 was there when weft was
  * built, weft.idn: for a package.preload of your own making. */
-int luaopen_weft_core(lua_State *L);
-int luaopen_weft_idn(lua_State *L);
+int luaopen_weft_core(struct lua_State *L);
+int luaopen_weft_idn(struct lua_State *L);
 
 #ifdef __cplusplus
 }

@@ -68,6 +68,7 @@ weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
                    bool reuse_port, bool dual)
 {
     int fd = weft_sock_listen(address, backlog, reuse_port, dual);
+    enum weft_status rc;
     int error;
 
     *s = (struct weft_listener){ 0 };
@@ -77,11 +78,14 @@ weft_listener_init(struct weft_listener *s, struct weft_loop *loop,
         return WEFT_E_SYSTEM;
     }
     begin(s, loop, config, fd);
+    s->address = *address;
+    rc = remember_path(s); /* first: to go with the listener */
     error = -weft_sock_local(fd, &s->address);
-    if (error == 0)
-        return watch(s, remember_path(s));
-    errno = error;
-    return watch(s, WEFT_E_SYSTEM);
+    if (rc == WEFT_OK && error != 0) {
+        errno = error;
+        rc = WEFT_E_SYSTEM;
+    }
+    return watch(s, rc);
 }
 
 enum weft_status
