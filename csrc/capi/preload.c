@@ -4,12 +4,11 @@
  */
 #include "capi/weft_lua.h"
 
-#include <lauxlib.h>
-#include <lua.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "capi/sources.h"
+#include "lua/compat.h"
 
 static bool
 is_lua(const struct weft_source *s)
@@ -31,7 +30,7 @@ load_source(lua_State *L)
         return 1;
     }
     lua_settop(L, 2);
-    if (luaL_loadbuffer(L, (const char *)s->text, s->len, s->chunk) != 0)
+    if (luaL_loadbuffer(L, (const char *)s->text, s->len, s->chunk) != LUA_OK)
         return lua_error(L);
     lua_insert(L, 1);
     lua_call(L, 2, 1);

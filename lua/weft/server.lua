@@ -8,6 +8,7 @@ local handlers = require "weft.handlers"
 local log = require "weft.log"
 local opening = require "weft.opening"
 local options = require "weft.options"
+local protected = require "weft.protected"
 local tls = require "weft.tls"
 
 --- A listening socket and its connections: what `weft.listen` returns.
@@ -192,7 +193,7 @@ function Server:close(grace, more)
     self.listener:check_wait(has_sessions) -- before anything has changed
   end
   self.plan.closing = true
-  local ran, ok, why = pcall(stop_and_close, self, grace, drain)
+  local ran, ok, why = protected(stop_and_close, self, grace, drain)
   if not ran then -- out of memory: it can be called again
     self.plan.closing, self.plan.draining = false, false
     error(ok, 0)
