@@ -5,9 +5,9 @@
 #include "loop/callers.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "base/mem.h"
 
 enum {

@@ -3,10 +3,10 @@
  * must not know what is tried when.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "loop/dial_inner.h"
 
 enum { NAMED = 2 }; /* addresses that failed alike; the others are counted */

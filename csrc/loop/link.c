@@ -4,9 +4,9 @@
  */
 #include "loop/link.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"

@@ -2,11 +2,11 @@
  * How a link's opening begins, from a socket or a route to the request, and
  * what it leaves to the data phase.  It must not judge heads.
  */
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"

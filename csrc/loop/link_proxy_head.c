@@ -4,8 +4,8 @@
  * for whoever is next.
  */
 #include <stddef.h>
-#include <sys/un.h>
 
+#include "base/inet.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
 #include "proto/proxy_head.h"

@@ -7,14 +7,12 @@
  */
 #include "net/addr.h"
 
-#include <arpa/inet.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
+
+#include "base/inet.h"
 
 static void
 store(struct weft_addr *a, const void *from, size_t len)

@@ -3,9 +3,10 @@
  */
 #include "net/range.h"
 
-#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "base/inet.h"
 
 /* The address without its port, as a range that holds it alone. */
 static struct weft_range

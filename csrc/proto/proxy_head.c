@@ -4,13 +4,11 @@
  */
 #include "proto/proxy_head.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/bytes.h"
+#include "base/inet.h"
 
 enum {
     START = 16,      /* of version 2: signature, command, family, length */

@@ -4,12 +4,11 @@
  * What the proxy says is read message by message; each is consumed only once
  * what answers it is queued, so running out of memory loses nothing.
  */
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "proto/tunnel_inner.h"
 
 enum { VERSION = 5, NO_LOGIN = 0, LOGIN = 2, NO_METHOD = 0xff, CONNECT = 1 };
