@@ -21,7 +21,7 @@ local function rooms_of(header)
   elseif header:match("^openssl/[dt]?tls1?%.h$") or header:match("^openssl/ssl[23]?%.h$") then
     return { "^csrc/net/tls[_%l]*%.[ch]$" }
   elseif header:match("^openssl/") then
-    return { "^csrc/base/crypto%.c$", "^csrc/net/tls[_%l]*%.[ch]$" }
+    return { "^csrc/base/crypto_system%.c$", "^csrc/net/tls[_%l]*%.[ch]$" }
   elseif header == "idn2.h" then
     return { "^csrc/idn/" }
   elseif header == "zlib.h" or header == "zconf.h" then

@@ -1,25 +1,36 @@
 /*
- * SHA-1, base64 and random bytes by libcrypto.  It must know nothing of HTTP
- * or frames, and nobody else includes libcrypto's headers.
+ * Keys, base64 and random bytes, with what the system has for them.  It must
+ * know nothing of HTTP or frames.
  */
 #include "base/crypto.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
+#include "base/crypto_system.h"
 
 /* RFC 6455, 1.3 */
 static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-enum { SHA1_SIZE = 20, KEY_SIZE = 16 };
+enum { KEY_SIZE = 16 };
 
 void
 weft_base64(const void *from, size_t len, char *to)
 {
-    assert(len < (size_t)1 << 30); /* libcrypto counts in int */
-    EVP_EncodeBlock((unsigned char *)to, from, (int)len);
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *bytes = from;
+
+    for (size_t at = 0; at < len; at += 3) {
+        size_t count = len - at < 3 ? len - at : 3;
+        uint32_t bits = (uint32_t)bytes[at] << 16;
+
+        bits |= count > 1 ? (uint32_t)bytes[at + 1] << 8 : 0;
+        bits |= count > 2 ? bytes[at + 2] : 0u;
+        for (size_t i = 0; i < 4; i++, bits <<= 6)
+            *to++ = i <= count ? digits[bits >> 18 & 63] : '=';
+    }
+    *to = '\0';
 }
 
 /* What a character stands for, or 64 when it is none of base64's. */
@@ -74,7 +85,7 @@ weft_random_bytes(struct weft_random *r, void *to, size_t len)
     assert(len <= sizeof(r->pool));
     if (r->left < len) {
         r->left = 0;
-        if (RAND_bytes(r->pool, (int)sizeof(r->pool)) != 1)
+        if (!weft_system_random(r->pool, sizeof(r->pool)))
             return WEFT_E_MEMORY;
         r->left = sizeof(r->pool);
     }
@@ -85,48 +96,21 @@ weft_random_bytes(struct weft_random *r, void *to, size_t len)
     return WEFT_OK;
 }
 
-/* 4.2.2, step 5.4: the digest of the key with the GUID behind it */
-static bool
-digest_key(const struct weft_digest *d, const char *key, size_t len,
-           uint8_t *digest)
-{
-    return EVP_DigestInit_ex(d->context, d->sha1, NULL) == 1 &&
-           EVP_DigestUpdate(d->context, key, len) == 1 &&
-           EVP_DigestUpdate(d->context, guid, sizeof(guid) - 1) == 1 &&
-           EVP_DigestFinal_ex(d->context, digest, NULL) == 1;
-}
-
-static bool
-prepare(struct weft_digest *d)
-{
-    if (d->sha1 == NULL)
-        d->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-    if (d->context == NULL)
-        d->context = EVP_MD_CTX_new();
-    return d->sha1 != NULL && d->context != NULL;
-}
-
-void
-weft_digest_deinit(struct weft_digest *d)
-{
-    EVP_MD_CTX_free(d->context);
-    EVP_MD_free(d->sha1);
-    *d = (struct weft_digest){ NULL, NULL };
-}
-
 enum weft_status
 weft_accept_key(struct weft_digest *d, const char *key, size_t len,
                 char out[29])
 {
     struct weft_digest own = { NULL, NULL };
     struct weft_digest *used = d != NULL ? d : &own;
-    uint8_t digest[SHA1_SIZE];
-    bool done = prepare(used) && digest_key(used, key, len, digest);
+    uint8_t digest[WEFT_SHA1_SIZE];
+    const struct weft_span text[] = { { key, len },
+                                      { guid, sizeof(guid) - 1 } };
+    bool done = weft_system_sha1(used, text, 2, digest);
 
     weft_digest_deinit(&own);
     if (!done)
         return WEFT_E_MEMORY;
-    weft_base64(digest, SHA1_SIZE, out);
+    weft_base64(digest, sizeof(digest), out); /* 4.2.2, step 5.4 */
     return WEFT_OK;
 }
 

@@ -1,7 +1,6 @@
 /*
- * What weft takes from libcrypto: SHA-1 and base64 for the opening handshake
- * (RFC 6455, 4.2.2) and for Basic auth (RFC 7617), and random bytes for keys
- * and masks (5.3, 10.3).
+ * SHA-1 and base64 for the opening handshake (RFC 6455, 4.2.2) and for Basic
+ * auth (RFC 7617), and random bytes for keys and masks (5.3, 10.3).
  */
 #ifndef WEFT_BASE_CRYPTO_H
 #define WEFT_BASE_CRYPTO_H
@@ -16,7 +15,7 @@
 #define WEFT_BASE64_SIZE(len) (((len) + 2) / 3 * 4 + 1)
 
 /*
- * len bytes (less than 1 GiB) in base64 with its padding (RFC 4648, 4), NUL
+ * len bytes in base64 with its padding (RFC 4648, 4), NUL
  * after them; `to` has room for WEFT_BASE64_SIZE(len).
  */
 void weft_base64(const void *from, size_t len, char *to);
@@ -29,7 +28,7 @@ void weft_base64(const void *from, size_t len, char *to);
 bool weft_unbase64(const char *from, size_t len, uint8_t *to, size_t *got);
 
 /*
- * Random bytes drawn in bulk from OpenSSL's generator and handed out a few at
+ * Random bytes drawn in bulk from the system's generator and handed out a few at
  * a time, each byte once.  Owned by whoever embeds it; all zero is valid.
  */
 struct weft_random {
@@ -45,8 +44,7 @@ enum weft_status weft_random_bytes(struct weft_random *r, void *to, size_t len);
  * computes many keeps one.  Owned by whoever embeds it; all zero is valid.
  */
 struct weft_digest {
-    struct evp_md_st *sha1;
-    struct evp_md_ctx_st *context;
+    void *sha1, *context; /* as crypto_system.c has them */
 };
 
 void weft_digest_deinit(struct weft_digest *d); /* all zero again */
