@@ -1,6 +1,6 @@
 /*
  * The system's declarations of socket addresses, of their text and their zones,
- * which stand in other headers on every kind of system.
+ * and of what poll(2) takes: they stand in other headers on other systems.
  */
 #ifndef WEFT_BASE_INET_H
 #define WEFT_BASE_INET_H
@@ -13,7 +13,9 @@
 #else
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #endif

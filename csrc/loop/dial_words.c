@@ -8,6 +8,7 @@
 
 #include "base/inet.h"
 #include "loop/dial_inner.h"
+#include "net/sock.h"
 
 enum { NAMED = 2 }; /* addresses that failed alike; the others are counted */
 
@@ -87,7 +88,7 @@ print_error(const struct weft_attempt *a, char *to, size_t size)
                            "fe80::1%%eth0");
         return;
     }
-    snprintf(to, size, "%s", strerror(a->error));
+    snprintf(to, size, "%s", weft_error_words(a->error));
     if (to[0] >= 'A' && to[0] <= 'Z')
         to[0] = (char)(to[0] - 'A' + 'a');
 }

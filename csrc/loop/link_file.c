@@ -3,7 +3,7 @@
  * them.  It must not know what they are.
  */
 #include "loop/link_inner.h"
-#include "net/sock.h"
+#include "net/file.h"
 
 enum { STEP = 64 * 1024 }; /* bytes of a file that one link sends in a turn */
 
@@ -11,7 +11,7 @@ void
 weft_answer_close_file(struct weft_answer *a)
 {
     if (a->has_file)
-        weft_sock_close(&a->file);
+        weft_file_close(&a->file);
     a->has_file = false;
 }
 
@@ -27,7 +27,7 @@ queue_piece(struct weft_link *k)
     if (!weft_link_get_buffer(k)
         || (to = weft_outq_reserve(&k->flow->session.out, want)) == NULL)
         return WEFT_E_MEMORY;
-    n = weft_sock_read_file(a->file, to, want, a->at);
+    n = weft_file_read(a->file, to, want, a->at);
     if (n <= 0)
         return WEFT_E_SYSTEM;
     weft_outq_commit(&k->flow->session.out, (size_t)n);
@@ -73,7 +73,7 @@ weft_link_respond_file(struct weft_link *k, unsigned status,
     struct weft_answer *a = &k->flow->answer;
 
     if (rc != WEFT_OK || a->bodiless || k->state != WEFT_LINK_ANSWERING) {
-        weft_sock_close(&fd);
+        weft_file_close(&fd);
         return rc != WEFT_OK ? rc : weft_link_end_answer(k);
     }
     a->has_file = true;

@@ -79,7 +79,7 @@ void
 weft_link_input_ended(struct weft_link *k, long n)
 {
     if (n == 0 && k->was_reset)
-        weft_link_finish(k, WEFT_CAUSE_RESET, strerror(ECONNRESET));
+        weft_link_finish(k, WEFT_CAUSE_RESET, weft_error_words(ECONNRESET));
     else if (n == 0 && k->role == WEFT_EVENTS)
         weft_link_client_went(k);
     else if (n == 0)
@@ -88,7 +88,7 @@ weft_link_input_ended(struct weft_link *k, long n)
     else if (n == -EPROTO && k->tls != NULL)
         weft_link_finish(k, WEFT_CAUSE_TLS, weft_tls_why(k->tls));
     else
-        weft_link_finish(k, WEFT_CAUSE_RESET, strerror((int)-n));
+        weft_link_finish(k, WEFT_CAUSE_RESET, weft_error_words((int)-n));
 }
 
 /* Has the link looked at again in the next turn, whatever is in the way. The
@@ -280,7 +280,8 @@ output_broken(struct weft_link *k, long error)
     k->flow->stalled = 0;
     weft_link_mark(k);
     if (k->state != WEFT_LINK_OPEN || k->reading_over) {
-        let_down(k, WEFT_CAUSE_RESET, strerror((int)-error));
+        let_down(k, WEFT_CAUSE_RESET,
+                 weft_error_words((int)-error));
         return;
     }
     if (k->flow->ending == 0)

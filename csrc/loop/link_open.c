@@ -8,6 +8,7 @@
 
 #include "loop/link_inner.h"
 #include "loop/listener.h"
+#include "net/sock.h"
 
 enum {
     HEAD_STEP = 2048,      /* bytes read at a time while a head comes in */
@@ -176,7 +177,7 @@ weft_link_head_ended(struct weft_link *k, long n)
     const char *what = n == 0 ? "the peer closed the connection during the "
                                 "handshake"
                        : cause == WEFT_CAUSE_TLS ? weft_tls_why(k->tls)
-                                                 : strerror((int)-n);
+                                                 : weft_error_words((int)-n);
 
     if (n == 0 && k->role == WEFT_SERVER && weft_link_queued(k) > 0) {
         weft_link_blame(k, cause, what); /* answers, which it may still want */

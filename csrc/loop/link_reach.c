@@ -142,7 +142,7 @@ weft_link_read_tunnel(struct weft_link *k)
         weft_link_fail_reaching(k, "proxy",
                                 n == 0 ? WEFT_CAUSE_EOF : WEFT_CAUSE_RESET,
                                 n == 0 ? "it closed the connection"
-                                       : strerror((int)-n));
+                                       : weft_error_words((int)-n));
         return;
     }
     weft_buf_commit(in, (size_t)n);

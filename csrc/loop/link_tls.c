@@ -222,7 +222,7 @@ securing_ended(struct weft_link *k, long n)
         securing_failed(k, WEFT_CAUSE_EOF, "the peer closed the connection "
                                            "during the TLS handshake");
     else
-        securing_failed(k, WEFT_CAUSE_RESET, strerror((int)-n));
+        securing_failed(k, WEFT_CAUSE_RESET, weft_error_words((int)-n));
 }
 
 static void

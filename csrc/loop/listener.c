@@ -4,8 +4,8 @@
 #include "loop/listener.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
@@ -165,7 +165,7 @@ weft_listener_stop(struct weft_listener *s)
     weft_timer_clear(&s->loop->timers, &s->timer);
     weft_node_unlink(&s->work.node);
     if (s->path != NULL)
-        unlink(s->path);
+        remove(s->path);
     weft_sock_close(&s->watch.fd);
     weft_memory_leave(s->loop, s->config);
 }
@@ -220,7 +220,7 @@ static void
 pause_accepting(struct weft_listener *s, int error)
 {
     if (s->journal != NULL)
-        tell_limit(s, WEFT_LIMIT_SYSTEM, strerror(error));
+        tell_limit(s, WEFT_LIMIT_SYSTEM, weft_error_words(error));
     weft_poller_set(s->loop->poller, &s->watch, 0);
     if (weft_timer_set(&s->loop->timers, &s->timer, s->loop->now + PAUSE)
         != WEFT_OK)

@@ -7,10 +7,11 @@
 #include "loop/poller.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stddef.h>
 
+#include "base/inet.h"
 #include "base/mem.h"
+#include "net/sock.h"
 
 enum { FIRST_ROOM = 16, MOST = 1 << 26 };
 
@@ -140,9 +141,10 @@ static int
 wait(struct weft_poller *p, int64_t timeout, struct weft_ready *ready, int max)
 {
     struct poll_poller *q = (struct poll_poller *)p;
-    int n = poll(q->fds, q->count, weft_poller_milliseconds(timeout));
+    int n = weft_sock_poll(q->fds, q->count,
+                           weft_poller_milliseconds(timeout));
 
-    return n < 0 ? -errno : collect(q, n, ready, max);
+    return n < 0 ? n : collect(q, n, ready, max);
 }
 
 static int

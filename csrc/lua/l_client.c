@@ -10,6 +10,7 @@
 #include "lua/check.h"
 #include "lua/l_link.h"
 #include "lua/l_tls.h"
+#include "net/sock.h"
 
 /* The request that a spec describes; leaves its list on the stack. */
 static void
@@ -90,7 +91,8 @@ not_begun(lua_State *L, struct weft_ws *ws, enum weft_status rc)
 {
     ws->link.error = "system";
     weft_link_abort(&ws->link, WEFT_CAUSE_ERROR,
-                    rc == WEFT_E_MEMORY ? "out of memory" : strerror(errno));
+                    rc == WEFT_E_MEMORY ? "out of memory"
+                                        : weft_error_words(errno));
     if (ws->link.state == WEFT_LINK_IDLE)
         weft_raise(L, "weft.connect: out of memory");
 }

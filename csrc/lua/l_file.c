@@ -38,7 +38,7 @@ core_open_root(lua_State *L)
     r->fd = weft_file_root(path);
     if (r->fd >= 0)
         return 1;
-    return weft_push_failure(L, strerror(-r->fd));
+    return weft_push_failure(L, weft_error_words(-r->fd));
 }
 
 static int
@@ -46,7 +46,7 @@ root_gc(lua_State *L)
 {
     struct root *r = luaL_checkudata(L, 1, ROOT_TYPE);
 
-    weft_sock_close(&r->fd);
+    weft_file_close(&r->fd);
     return 0;
 }
 
@@ -189,8 +189,8 @@ file_read(lua_State *L)
         return weft_push_failure(L, "closed");
     if ((uint64_t)wanted < most)
         most = (uint64_t)wanted;
-    n = weft_sock_read_file(f->fd, luaL_buffinitsize(L, &b, (size_t)most),
-                            (size_t)most, f->offset);
+    n = weft_file_read(f->fd, luaL_buffinitsize(L, &b, (size_t)most),
+                       (size_t)most, f->offset);
     if (n < 0)
         return weft_push_failure(L, "system");
     if (n == 0)
@@ -205,7 +205,7 @@ file_read(lua_State *L)
 static int
 file_close(lua_State *L)
 {
-    weft_sock_close(&check_file(L, "file:close")->fd);
+    weft_file_close(&check_file(L, "file:close")->fd);
     return 0;
 }
 

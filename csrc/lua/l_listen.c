@@ -11,6 +11,7 @@
 #include "lua/l_tls.h"
 #include "lua/state.h"
 #include "net/resolve.h"
+#include "net/sock.h"
 
 static int
 push_listen_error(lua_State *L, const char *what, int error)
@@ -20,7 +21,7 @@ push_listen_error(lua_State *L, const char *what, int error)
                                                            : "system";
 
     lua_pushnil(L);
-    lua_pushfstring(L, "listen on %s: %s", what, strerror(error));
+    lua_pushfstring(L, "listen on %s: %s", what, weft_error_words(error));
     lua_pushstring(L, code);
     return 3;
 }
@@ -131,7 +132,7 @@ push_adopt_error(lua_State *L, int fd, int error)
     lua_pushfstring(L, "listen on descriptor %d: %s", fd,
                     error == EINVAL || error == ENOTSOCK
                         ? "it is no listening stream socket"
-                        : strerror(error));
+                        : weft_error_words(error));
     lua_pushliteral(L, "system");
     return 3;
 }

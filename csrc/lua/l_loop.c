@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "loop/memory.h"
 #include "lua/check.h"
 #include "lua/signal.h"
 #include "lua/state.h"
+#include "net/foreign.h"
 #include "net/sock.h"
 
 /* core.now() */
@@ -79,7 +79,7 @@ core_loop(lua_State *L)
     if (rc != WEFT_OK)
         return weft_raise(L, "weft: cannot make a loop: %s",
                           rc == WEFT_E_MEMORY ? "out of memory"
-                                              : strerror(errno));
+                                              : weft_error_words(errno));
     luaL_setmetatable(L, WEFT_LOOP_TYPE); /* all of it is there to be freed */
     return 1;
 }
@@ -313,8 +313,7 @@ void
 weft_descriptor_free(struct weft_instance *I, struct weft_descriptor *d)
 {
     weft_loop_watch(&I->loop, &d->watch, 0);
-    if (d->watch.watch.fd >= 0)
-        close(d->watch.watch.fd);
+    weft_sock_close(&d->watch.watch.fd);
     weft_free(d);
 }
 
@@ -331,11 +330,11 @@ watch_copy(struct weft_wait *w, int fd, uint8_t wanted)
         return NULL;
     }
     d->wait = w;
-    d->watch.watch.fd = dup(fd);
+    d->watch.watch.fd = weft_foreign_copy(fd);
     if (d->watch.watch.fd >= 0
         && weft_loop_watch(&w->instance->loop, &d->watch, wanted) == WEFT_OK)
         return d;
-    error = errno;
+    error = d->watch.watch.fd < 0 ? -d->watch.watch.fd : errno;
     weft_descriptor_free(w->instance, d);
     errno = error;
     return NULL;
@@ -373,7 +372,7 @@ core_wait(lua_State *L)
     }
     if (w->descriptor == NULL)
         return weft_raise(L, "weft.wait: descriptor %d: %s", fd,
-                          strerror(errno));
+                          weft_error_words(errno));
     w->kind = WEFT_WAIT_FD;
     return weft_wait_park(L, w, seconds);
 }
@@ -385,18 +384,18 @@ core_read(lua_State *L)
     int fd = (int)luaL_checkinteger(L, 1);
     lua_Integer most = luaL_checkinteger(L, 2);
     char bytes[4096];
-    ssize_t n;
+    long n;
 
     if (most > (lua_Integer)sizeof(bytes))
         most = (lua_Integer)sizeof(bytes);
-    n = read(fd, bytes, most > 0 ? (size_t)most : 1);
+    n = weft_foreign_read(fd, bytes, most > 0 ? (size_t)most : 1);
     if (n >= 0) {
         lua_pushlstring(L, bytes, (size_t)n);
         return 1;
     }
-    if (errno == EAGAIN || errno == EINTR)
+    if (n == -EAGAIN || n == -EINTR)
         return weft_push_failure(L, "again");
-    return weft_push_failure(L, strerror(errno));
+    return weft_push_failure(L, weft_error_words((int)-n));
 }
 
 static int
@@ -428,7 +427,7 @@ core_fd(lua_State *L)
     int fd = weft_loop_fd(&I->loop);
 
     if (fd < 0 && errno != 0)
-        return weft_raise(L, "weft.fd: %s", strerror(errno));
+        return weft_raise(L, "weft.fd: %s", weft_error_words(errno));
     if (fd < 0)
         return weft_push_failure(L, "unsupported");
     if (!I->in_turn)

@@ -4,11 +4,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "lua/check.h"
 #include "lua/state.h"
+#include "net/sock.h"
 
 /* core.is_unused(loop) -> whether there is nothing in it, and we are not in a
  * turn, of this loop or another */
@@ -29,7 +29,8 @@ core_renew(lua_State *L)
     struct weft_instance *I = weft_check_instance(L, 1);
 
     if (weft_loop_renew(&I->loop) != WEFT_OK)
-        return weft_raise(L, "weft: cannot make a loop: %s", strerror(errno));
+        return weft_raise(L, "weft: cannot make a loop: %s",
+                          weft_error_words(errno));
     return 0;
 }
 

@@ -4,11 +4,11 @@
  */
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 #include "lua/check.h"
 #include "lua/l_link.h"
 #include "lua/l_tls.h"
+#include "net/sock.h"
 
 enum { ACCEPT_MAX = 64 }; /* connections taken in one turn */
 
@@ -192,7 +192,8 @@ server_wake(lua_State *L)
     struct weft_server *s = check_server(L, "server");
 
     if (weft_listener_wake(&s->listener) != WEFT_OK)
-        return weft_raise(L, "weft.serve: cannot accept: %s", strerror(errno));
+        return weft_raise(L, "weft.serve: cannot accept: %s",
+                          weft_error_words(errno));
     return 0;
 }
 

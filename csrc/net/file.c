@@ -93,14 +93,14 @@ walk(int root, const char *path)
 
         fd = open_in(dir, name, (last ? READ : PASS) | O_NOFOLLOW);
         if (dir != root)
-            weft_sock_close(&dir);
+            weft_file_close(&dir);
         if (fd < 0 || last)
             return no_such_file(fd);
         dir = fd;
         path += len + 1;
     }
     if (dir != root)
-        weft_sock_close(&dir);
+        weft_file_close(&dir);
     return -ENOENT;
 }
 
@@ -135,8 +135,25 @@ weft_file_open(int root, const char *path, struct weft_file_facts *facts)
         return fd;
     error = look(fd, facts);
     if (error < 0) {
-        weft_sock_close(&fd);
+        weft_file_close(&fd);
         return error;
     }
     return fd;
+}
+
+long
+weft_file_read(int fd, void *to, size_t len, uint64_t offset)
+{
+    long n;
+
+    do
+        n = offset > INT64_MAX ? 0 : pread(fd, to, len, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+void
+weft_file_close(int *fd)
+{
+    weft_sock_close(fd); /* here a descriptor is a descriptor */
 }

@@ -10,6 +10,7 @@
 #ifndef WEFT_NET_FILE_H
 #define WEFT_NET_FILE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* What is known of a file that is open. */
@@ -29,5 +30,12 @@ int weft_file_root(const char *path);
  * Never waits, not even for a FIFO.
  */
 int weft_file_open(int root, const char *path, struct weft_file_facts *facts);
+
+/* Reads at most len bytes from offset on: how many (0: the file's end), or
+ * -errno. */
+long weft_file_read(int fd, void *to, size_t len, uint64_t offset);
+
+/* Closes *fd, a root or a file, once if it is not -1, and sets it to -1. */
+void weft_file_close(int *fd);
 
 #endif

@@ -6,19 +6,15 @@
 #include "net/resolve.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/inet.h"
 #include "base/mem.h"
 #include "net/sock.h"
+#include "net/thread.h"
 
-enum {
-    ADDRESSES = 16,   /* no name deserves more attempts */
-    STACK = 512 << 10 /* glibc's resolver and its plugins are hungry */
-};
+enum { ADDRESSES = 16 /* no name deserves more attempts */ };
 
 /*
  * What getaddrinfo() said.  strerror() is not for threads, so errors stay
@@ -98,7 +94,7 @@ ask(const char *host, uint16_t port, int family, struct weft_addr *to,
             continue;
         memset(a, 0, sizeof(*a));
         memcpy(&a->storage, i->ai_addr, i->ai_addrlen);
-        a->len = i->ai_addrlen;
+        a->len = (socklen_t)i->ai_addrlen;
         weft_addr_set_port(a, port);
         if (!is_among(a, to, answer.count))
             answer.count++;
@@ -115,7 +111,7 @@ words(const struct answer *answer)
     if (answer->error == 0)
         return NULL;
     if (answer->error == EAI_SYSTEM)
-        return strerror(answer->system);
+        return weft_error_words(answer->system);
     return gai_strerror(answer->error);
 }
 
@@ -132,27 +128,6 @@ look_up(void *argument)
     return NULL;
 }
 
-/* A detached thread with a small stack that no signal is delivered to. */
-static int
-start_thread(struct half *h)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    int error = pthread_attr_init(&attributes);
-
-    if (error != 0)
-        return error;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, STACK);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, look_up, h);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 /* Starts one half's thread, which has a reference to the whole. */
 static int
 start_half(struct weft_lookup *l, struct half *h, int family)
@@ -163,7 +138,7 @@ start_half(struct weft_lookup *l, struct half *h, int family)
     h->family = family;
     atomic_init(&h->done, false);
     atomic_fetch_add(&l->references, 1);
-    error = start_thread(h);
+    error = weft_thread_start(look_up, h);
     if (error != 0)
         release(l);
     return error;

@@ -33,6 +33,12 @@ weft_now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+const char *
+weft_error_words(int error)
+{
+    return strerror(error);
+}
+
 /* What differs between kernels: descriptors born as weft wants them ---------*/
 
 static int
@@ -339,17 +345,6 @@ interrupted(long *n)
     return false;
 }
 
-long
-weft_sock_read_file(int fd, void *to, size_t len, uint64_t offset)
-{
-    long n;
-
-    do
-        n = offset > INT64_MAX ? 0 : pread(fd, to, len, (off_t)offset);
-    while (interrupted(&n));
-    return n;
-}
-
 double
 weft_wall_time(void)
 {
@@ -462,7 +457,15 @@ weft_sock_reset(int *fd)
     weft_sock_close(fd);
 }
 
-/* Waking --------------------------------------------------------------------*/
+/* Waiting and waking --------------------------------------------------------*/
+
+int
+weft_sock_poll(struct pollfd *fds, uint32_t count, int milliseconds)
+{
+    int n = poll(fds, count, milliseconds);
+
+    return n < 0 ? -errno : n;
+}
 
 void
 weft_sock_wake(int fd)

@@ -61,9 +61,8 @@ int weft_sock_shutdown_write(int fd);
 void weft_sock_nodelay(int fd); /* nothing on a Unix-domain socket */
 int weft_sock_local(int fd, struct weft_addr *a);
 
-/* Reads at most len bytes of a file from offset on: how many (0: its end), or
- * -errno. */
-long weft_sock_read_file(int fd, void *to, size_t len, uint64_t offset);
+/* What an errno that came from here says, for people; as strerror(). */
+const char *weft_error_words(int error);
 
 /* Seconds since 1970 (UTC), as the system's clock has it. */
 int64_t weft_wall_clock(void);
@@ -74,6 +73,9 @@ void weft_sock_close(int *fd);
 
 /* Closes at once with a reset rather than a lingering FIN. */
 void weft_sock_reset(int *fd);
+
+/* As poll(2), whose declarations are base/inet.h's; -EINTR is told. */
+int weft_sock_poll(struct pollfd *fds, uint32_t count, int milliseconds);
 
 /* A pipe that wakes a poller: fds[0] reads, fds[1] writes. */
 int weft_sock_pipe(int fds[2]);

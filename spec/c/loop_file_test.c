@@ -42,7 +42,7 @@ read_file(const char *path, int *error)
     *error = fd;
     if (fd < 0)
         return NULL;
-    n = weft_sock_read_file(fd, text, sizeof(text) - 1, 0);
+    n = weft_file_read(fd, text, sizeof(text) - 1, 0);
     CHECK(n >= 0 && (uint64_t)n == facts.size);
     text[n < 0 ? 0 : n] = '\0';
     weft_sock_close(&fd);
@@ -104,13 +104,13 @@ files_are_read_in_parts(void)
     char bytes[8];
     int fd = weft_file_open(root, "a.txt", &facts);
 
-    CHECK(weft_sock_read_file(fd, bytes, 3, 2) == 3);
+    CHECK(weft_file_read(fd, bytes, 3, 2) == 3);
     CHECK(memcmp(bytes, "bli", 3) == 0);
-    CHECK(weft_sock_read_file(fd, bytes, sizeof(bytes), 4) == 2);
-    CHECK(weft_sock_read_file(fd, bytes, sizeof(bytes), 6) == 0);
-    CHECK(weft_sock_read_file(fd, bytes, sizeof(bytes), 1000) == 0);
+    CHECK(weft_file_read(fd, bytes, sizeof(bytes), 4) == 2);
+    CHECK(weft_file_read(fd, bytes, sizeof(bytes), 6) == 0);
+    CHECK(weft_file_read(fd, bytes, sizeof(bytes), 1000) == 0);
     weft_sock_close(&fd);
-    CHECK(weft_sock_read_file(fd, bytes, 1, 0) == -EBADF);
+    CHECK(weft_file_read(fd, bytes, 1, 0) == -EBADF);
 }
 
 static void
