@@ -104,7 +104,8 @@ word_for(const struct weft_dial *d)
 
         refused |= error == ECONNREFUSED;
         late |= error == ETIMEDOUT;
-        system &= error == EMFILE || error == ENFILE || error == ENOMEM;
+        system &= error == EMFILE || error == ENFILE || error == ENOMEM
+                  || error == ENOTSUP;
     }
     return system ? "system" : late && !refused ? "timeout" : "refused";
 }

@@ -52,7 +52,7 @@ weft_link_queue(struct weft_link *k, struct weft_buf *b)
 enum weft_status
 weft_link_keep_peer(struct weft_link *k, const struct weft_addr *peer)
 {
-    size_t len = peer->len;
+    size_t len = (size_t)peer->len;
 
     if (peer->storage.ss_family == AF_INET && len > 0)
         len = offsetof(struct sockaddr_in, sin_zero); /* see weft_link_peer() */

@@ -3,6 +3,8 @@
  */
 #include "loop/loop.h"
 
+#include <errno.h>
+
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
@@ -12,6 +14,8 @@
 enum weft_status
 weft_loop_init(struct weft_loop *loop, bool force_poll)
 {
+    int error;
+
     *loop = (struct weft_loop){ .wake_fd = -1, .most = WEFT_FOREVER,
                                 .until = WEFT_FOREVER };
     weft_list_init(&loop->links);
@@ -29,6 +33,11 @@ weft_loop_init(struct weft_loop *loop, bool force_poll)
     weft_list_init(&loop->limits);
     weft_list_init(&loop->holders);
     loop->memory_limit = SIZE_MAX;
+    error = weft_sock_begin();
+    if (error < 0) {
+        errno = -error;
+        return WEFT_E_SYSTEM;
+    }
     loop->arena = weft_realloc(NULL, WEFT_ARENA);
     if (loop->arena == NULL)
         return WEFT_E_MEMORY;

@@ -72,7 +72,7 @@ add(struct poll_poller *q, struct weft_watch *w)
 {
     if (q->count == q->cap && grow(q) != WEFT_OK)
         return WEFT_E_MEMORY;
-    q->fds[q->count] = (struct pollfd){ .fd = w->fd };
+    q->fds[q->count] = (struct pollfd){ .fd = (weft_socket)w->fd };
     q->watches[q->count] = w;
     w->place = ++q->count;
     return WEFT_OK;
@@ -155,7 +155,7 @@ fd(const struct weft_poller *p)
 }
 
 const struct weft_poller_ops weft_poller_poll = {
-    .name = "poll",
+    .name = WEFT_POLL_NAME,
     .create = create,
     .destroy = destroy,
     .set = set,

@@ -7,8 +7,8 @@
 #include "loop/link_inner.h"
 
 enum {
-    SIZE = 16 * 1024,          /* bytes that are gathered at most */
-    SHORT = WEFT_COPIED_CHUNK, /* bytes of a message that is gathered */
+    GATHERED = 16 * 1024,      /* bytes that are gathered at most */
+    BRIEF = WEFT_COPIED_CHUNK, /* bytes of a message that is gathered */
 };
 
 static struct weft_membership *
@@ -31,7 +31,7 @@ takes_all(const struct weft_link *k)
 {
     return weft_link_is_open(k) && k->role == WEFT_SERVER && k->deflate == NULL
            && k->flow->session.out_opcode == 0 && k->flow->stalled == 0
-           && weft_link_queued(k) + SIZE <= k->config->send_buffer;
+           && weft_link_queued(k) + GATHERED <= k->config->send_buffer;
 }
 
 /* Queues it; who has no memory for it cannot go on. */
@@ -99,7 +99,7 @@ begin(struct weft_post *post, struct weft_room *r)
     struct weft_node *n;
 
     if (post->chunk == NULL)
-        post->chunk = weft_chunk_new(SIZE);
+        post->chunk = weft_chunk_new(GATHERED);
     if (post->chunk == NULL)
         return false;
     post->chunk->len = 0;
@@ -123,10 +123,10 @@ bool
 weft_post_open(struct weft_room *r, const struct weft_letter *letter)
 {
     struct weft_post *post = post_of(r);
-    bool is_short = letter->len <= SHORT;
+    bool is_short = letter->len <= BRIEF;
 
     if (post->room != r || !is_short
-        || SIZE - post->chunk->len < WEFT_FRAME_HEAD_MAX + letter->len)
+        || GATHERED - post->chunk->len < WEFT_FRAME_HEAD_MAX + letter->len)
         deliver(post, queue);
     return is_short && r->count > 0 && (post->room == r || begin(post, r));
 }

@@ -14,19 +14,33 @@
 /* Where weft's own Lua files are, as their chunks are named. */
 static const char own_key = 0;
 
+/* Windows takes both, and a path that Lua has searched may have both. */
+static const char separators[] = { '/', LUA_DIRSEP[0], '\0' };
+
 void
 weft_remember_own(lua_State *L)
 {
     lua_Debug ar;
-    const char *slash;
+    size_t folder = 0;
 
     if (!lua_getstack(L, 1, &ar) || !lua_getinfo(L, "S", &ar))
         return;
-    slash = strrchr(ar.source, '/');
-    if (slash == NULL)
+    for (size_t i = 0; ar.source[i] != '\0'; i++)
+        if (strchr(separators, ar.source[i]) != NULL)
+            folder = i;
+    if (folder == 0)
         return;
-    lua_pushlstring(L, ar.source, (size_t)(slash - ar.source) + 1);
+    lua_pushlstring(L, ar.source, folder);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &own_key);
+}
+
+static bool
+is_in(const char *folder, const char *source)
+{
+    size_t len = strlen(folder);
+
+    return strncmp(source, folder, len) == 0 && source[len] != '\0'
+           && strchr(separators, source[len]) != NULL;
 }
 
 /* Pushes "file:line: " of the first caller that is not weft itself. */
@@ -41,7 +55,7 @@ push_where(lua_State *L)
     own = lua_tostring(L, -1);
     while (own != NULL && lua_getstack(L, level, &ar)
            && lua_getinfo(L, "S", &ar)
-           && strncmp(ar.source, own, strlen(own)) == 0)
+           && is_in(own, ar.source))
         level++;
     lua_pop(L, 1);
     luaL_where(L, level);

@@ -124,7 +124,7 @@ weft_turn(lua_State *L, struct weft_instance *I, int64_t timeout,
     int status;
 
     I->messages = messages;
-    I->unbounded = isinf(messages) && isinf(seconds);
+    I->unbounded = messages == HUGE_VAL && seconds == HUGE_VAL;
     weft_loop_bound(&I->loop, weft_nanoseconds(seconds));
     I->done = 0;
     I->in_turn = true;

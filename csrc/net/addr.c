@@ -14,6 +14,12 @@
 
 #include "base/inet.h"
 
+#ifdef _WIN32
+#include <iphlpapi.h>
+#else
+#include <net/if.h>
+#endif
+
 static void
 store(struct weft_addr *a, const void *from, size_t len)
 {
@@ -61,6 +67,7 @@ weft_addr_parse(struct weft_addr *a, const char *host, uint16_t port)
     struct sockaddr_in v4 = { 0 };
     struct sockaddr_in6 v6 = { 0 };
     const char *zone;
+    uint32_t id = 0;
 
     if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
         v4.sin_family = AF_INET;
@@ -69,7 +76,8 @@ weft_addr_parse(struct weft_addr *a, const char *host, uint16_t port)
         return true;
     }
     if (parse_v6(&v6, host, &zone)
-        && (zone == NULL || parse_zone(zone, &v6.sin6_scope_id))) {
+        && (zone == NULL || parse_zone(zone, &id))) {
+        v6.sin6_scope_id = id;
         v6.sin6_family = AF_INET6;
         v6.sin6_port = htons(port);
         store(a, &v6, sizeof(v6));
@@ -185,7 +193,7 @@ static void
 print_unix(const struct weft_addr *a, char to[WEFT_ADDR_TEXT])
 {
     struct sockaddr_un un = { 0 };
-    size_t len = a->len < sizeof(un) ? a->len : sizeof(un);
+    size_t len = (size_t)a->len < sizeof(un) ? (size_t)a->len : sizeof(un);
 
     memcpy(&un, &a->storage, len);
     snprintf(to, WEFT_ADDR_TEXT, "%.*s", (int)sizeof(un.sun_path),

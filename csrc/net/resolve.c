@@ -64,7 +64,7 @@ is_among(const struct weft_addr *a, const struct weft_addr *list, int count)
 {
     for (int i = 0; i < count; i++)
         if (list[i].len == a->len
-            && memcmp(&list[i].storage, &a->storage, a->len) == 0)
+            && memcmp(&list[i].storage, &a->storage, (size_t)a->len) == 0)
             return true;
     return false;
 }
@@ -112,7 +112,7 @@ words(const struct answer *answer)
         return NULL;
     if (answer->error == EAI_SYSTEM)
         return weft_error_words(answer->system);
-    return gai_strerror(answer->error);
+    return weft_name_error_words(answer->error);
 }
 
 static void *

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -24,6 +25,12 @@ enum {
 #define MSG_NOSIGNAL 0 /* then there is SO_NOSIGPIPE */
 #endif
 
+int
+weft_sock_begin(void)
+{
+    return 0;
+}
+
 int64_t
 weft_now(void)
 {
@@ -37,6 +44,12 @@ const char *
 weft_error_words(int error)
 {
     return strerror(error);
+}
+
+const char *
+weft_name_error_words(int error)
+{
+    return gai_strerror(error);
 }
 
 /* What differs between kernels: descriptors born as weft wants them ---------*/

@@ -16,6 +16,12 @@
 #include "base/bytes.h"
 #include "net/addr.h"
 
+/*
+ * What the system wants before a process has its first socket or looks up its
+ * first name; as often as one likes.  0, or -errno.
+ */
+int weft_sock_begin(void);
+
 /* Monotonic nanoseconds. */
 int64_t weft_now(void);
 
@@ -61,8 +67,10 @@ int weft_sock_shutdown_write(int fd);
 void weft_sock_nodelay(int fd); /* nothing on a Unix-domain socket */
 int weft_sock_local(int fd, struct weft_addr *a);
 
-/* What an errno that came from here says, for people; as strerror(). */
+/* What an errno that came from here says, for people; as strerror().  And an
+ * error of getaddrinfo(), as gai_strerror(). */
 const char *weft_error_words(int error);
+const char *weft_name_error_words(int error);
 
 /* Seconds since 1970 (UTC), as the system's clock has it. */
 int64_t weft_wall_clock(void);
