@@ -55,15 +55,30 @@ IDN_CFLAGS ?= $(call once,IDN_CFLAGS,$(shell \
 IDN_LIBS   ?= $(call once,IDN_LIBS,$(shell \
                   $(PKG_CONFIG) --libs libidn2 2>/dev/null))
 
+# Windows, as the compiler sees it: without TLS, signals and workers.
+windows    := $(findstring mingw,$(shell $(CC) -dumpmachine 2>/dev/null))
+ifneq ($(windows),)
+OPENSSL_CFLAGS :=
+OPENSSL_LIBS :=
+IDN_LIBS   :=
+LUA_DLL    ?= $(call once,LUA_DLL,$(shell $(PKG_CONFIG) --libs $(LUA_PC)))
+system_cflags = -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN
+system_libs = -lws2_32 -liphlpapi -lbcrypt -lntdll
+else
+system_cflags = -fPIC -fno-plt -pthread
+endif
+
 WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
               -Wstrict-prototypes -Wmissing-prototypes
 
-cflags = -std=c11 -D_GNU_SOURCE $(WARNINGS) -fPIC -fno-plt -fvisibility=hidden \
-         -pthread -Icsrc $(if $(filter 0,$(ZLIB)),-DWEFT_NO_ZLIB) \
+cflags = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(system_cflags) -fvisibility=hidden \
+         -Icsrc $(if $(filter 0,$(ZLIB)),-DWEFT_NO_ZLIB) \
          $(CPPFLAGS) $(CFLAGS)
 
 # A resolver thread may outlive lua_close(), so the module stays mapped.
-ifeq ($(shell uname -s),Darwin)
+ifneq ($(windows),)
+module_ldflags = -shared -static-libgcc
+else ifeq ($(shell uname -s),Darwin)
 module_ldflags = -bundle -undefined dynamic_lookup
 else
 module_ldflags = -shared -Wl,-z,nodelete -Wl,-z,relro,-z,now
@@ -73,7 +88,11 @@ endif
 floor   = $(patsubst csrc/%.c,$(BUILD)/obj/%.o,\
           $(filter-out $(left_out),$(sort $(wildcard csrc/$(1)/*.c))))
 left_out = $(addprefix csrc/proto/deflate,\
-           $(if $(filter 0,$(ZLIB)),.c _in.c _out.c,_none.c))
+           $(if $(filter 0,$(ZLIB)),.c _in.c _out.c,_none.c)) \
+           $(if $(windows),$(own:_win.c=.c) $(tls),$(own) csrc/net/tls_none.c)
+# What Windows has of its own stands in for the file without _win.
+own    := $(wildcard csrc/*/*_win.c)
+tls    := $(filter-out %_none.c %_first.c,$(wildcard csrc/net/tls*.c))
 base   := $(call floor,base)
 proto  := $(call floor,proto)
 net    := $(call floor,net)
@@ -87,7 +106,8 @@ embedded := $(filter-out lua/weft/cli/% lua/weft/types/%,\
             $(sort $(wildcard lua/weft/*.lua lua/weft/*.js lua/weft/*/*.lua)))
 archive := $(BUILD)/libweft.a
 examples := $(patsubst %,$(BUILD)/examples/%,protocol protocol_client host)
-module := $(BUILD)/weft/core.so
+suffix := $(if $(windows),dll,so)
+module := $(BUILD)/weft/core.$(suffix)
 idn    := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(wildcard csrc/idn/*.c))
 idn_module = $(if $(IDN_LIBS),$(BUILD)/weft/idn.so)
 # The load of weft bench: a module of its own on the lowest floors, loaded by
@@ -95,12 +115,12 @@ idn_module = $(if $(IDN_LIBS),$(BUILD)/weft/idn.so)
 load   := $(filter-out %/module.o,$(call floor,load))
 load_binding := $(BUILD)/obj/load/module.o
 poller := $(filter $(BUILD)/obj/loop/poller%,$(loop))
-load_module := $(BUILD)/weft/load.so
+load_module := $(if $(windows),,$(BUILD)/weft/load.so)
 
 c_tests := $(patsubst spec/c/%.c,$(BUILD)/c/%,$(sort $(wildcard spec/c/*_test.c)))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard spec/fuzz/*_fuzz.c)))
 
-.PHONY: all help deps demo test test-gc test-luas lint asan host fuzz interop attack love \
+.PHONY: all help deps demo test test-gc test-luas lint asan host windows fuzz interop attack love \
         conformance conformance-full bench bench-docs bench-callgrind bench-step \
         install clean c-tests fuzzers \
         static examples host-tests \
@@ -123,6 +143,7 @@ help:
 	@echo 'make lint         compilers, clang-tidy, luacheck, the include rule'
 	@echo 'make asan         the tests under the address, undefined and leak sanitizers'
 	@echo 'make host         programs that embed weft: memory and system calls fail, valgrind, threads'
+	@echo 'make windows      cross-compile for Windows (mingw-w64), and its specs under Wine'
 	@echo 'make fuzz         each fuzz target for SECONDS=60'
 	@echo 'make interop      Node, Python, Chromium, openssl, nginx, HAProxy, proxies, systemd, promtool (SKIP=chromium)'
 	@echo 'make attack       slow and half-open clients; how long honest ones wait meanwhile'
@@ -167,7 +188,7 @@ $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 # Moved into place whole: who runs on the old one keeps it.
 $(module): $(base) $(proto) $(net) $(loop) $(lua)
 	@mkdir -p $(@D)
-	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(OPENSSL_LIBS) $(ZLIB_LIBS)
+	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(LUA_DLL) $(OPENSSL_LIBS) $(ZLIB_LIBS) $(system_libs)
 	@mv $@.new $@
 
 $(BUILD)/weft/idn.so: $(idn)
@@ -175,7 +196,7 @@ $(BUILD)/weft/idn.so: $(idn)
 	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(IDN_LIBS)
 	@mv $@.new $@
 
-$(load_module): $(base) $(proto) $(net) $(poller) $(load) $(load_binding)
+$(BUILD)/weft/load.so: $(base) $(proto) $(net) $(poller) $(load) $(load_binding)
 	@mkdir -p $(@D)
 	$(call say,link)$(CC) $(module_ldflags) $(CFLAGS) $(LDFLAGS) -pthread -o $@.new $^ $(OPENSSL_LIBS) $(ZLIB_LIBS)
 	@mv $@.new $@
@@ -331,6 +352,16 @@ host: deps
 	$(again) host-tests examples BUILD=$(BUILD)/tsan CC=gcc \
 	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread'
 	@spec/host/run
+
+# For Windows, by a cross compiler; its specs run under Wine, and from here.
+windows_cc ?= x86_64-w64-mingw32-gcc
+windows: deps
+	@.ci/deps windows
+	@.ci/windows-lua $(BUILD)/windows/lua $(windows_cc)
+	$(again) all
+	$(again) all BUILD=$(BUILD)/windows CC=$(windows_cc) CFLAGS='-O2 -g -Werror' ZLIB_CFLAGS= \
+	  ZLIB_LIBS=-l:libz.a LUA_CFLAGS=-I$(BUILD)/windows/lua LUA_DLL=$(BUILD)/windows/lua/lua54.dll
+	@BUILD=$(BUILD)/windows HERE=$(BUILD) .ci/windows
 
 lint: deps
 	@.ci/deps lint

@@ -496,13 +496,13 @@ describe("fd and the loop's methods", function()
     if os.getenv "WEFT_POLLER" == "poll" then
       assert.equal("poll", backend)
     else
-      assert.is_truthy(({ epoll = true, kqueue = true, poll = true })[backend], backend)
+      assert.is_truthy(({ epoll = true, kqueue = true, poll = true, wsapoll = true })[backend], backend)
     end
   end))
 
   it("give a descriptor that turns readable when there is work", case.blocking(function(t)
     local fd, word = t.weft.fd()
-    if t.weft.loop:backend() == "poll" then
+    if ({ poll = true, wsapoll = true })[t.weft.loop:backend()] then
       assert.same({ nil, "unsupported" }, { fd, word })
       assert.is_nil((t.weft.loop:pollfd()))
       return

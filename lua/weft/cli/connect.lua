@@ -264,6 +264,10 @@ end
 ---@param url string
 ---@return integer status
 function connect.run(weft, options, url)
+  if package.config:sub(1, 1) == "\\" then -- whose terminals and pipes cannot be waited for
+    io.stderr:write "weft connect: not supported on Windows\n"
+    return 1
+  end
   local asked, request, mistake = pcall(request_options, options)
   if not asked and tostring(request):find("interrupted!", 1, true) then
     return common.signal_status.SIGINT -- instead of a password

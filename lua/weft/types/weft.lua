@@ -663,8 +663,8 @@ function SelectAttachment:select(reading, writing, timeout) end
 ---@class weft.Loop
 local Loop = {}
 
---- The poller in use: "epoll", "kqueue" or "poll". WEFT_POLLER=poll in the
---- environment forces the last; a name that is none of these raises.
+--- The poller in use: "epoll", "kqueue", "poll", or "wsapoll" on Windows. WEFT_POLLER=poll
+--- in the environment forces poll(2); a name that is none of these raises.
 ---@return string
 function Loop:backend() end
 
