@@ -55,6 +55,13 @@ weft_tls_settle(struct weft_tls *t)
     return WEFT_E_TLS;
 }
 
+bool
+weft_tls_prepare(struct weft_tls *t)
+{
+    (void)t;
+    return true;
+}
+
 enum weft_status
 weft_tls_handshake(struct weft_tls *t)
 {
@@ -114,6 +121,13 @@ weft_tls_pending(struct weft_tls *t)
 {
     (void)t;
     return NULL;
+}
+
+size_t
+weft_tls_held(const struct weft_tls *t)
+{
+    (void)t;
+    return 0;
 }
 
 const char *
