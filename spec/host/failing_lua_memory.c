@@ -48,7 +48,7 @@ int
 main(int argc, char **argv)
 {
     const struct failure once = { arm_once, disarm, .harmless = true };
-    const struct failure for_good = { arm_for_good, disarm, false };
+    const struct failure for_good = { arm_for_good, disarm, .harmless = false };
     long step = step_of(argc, argv), tried = 0;
 
     while (load(tried * step * 10)) /* they are many, and much alike */

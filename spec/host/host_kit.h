@@ -131,11 +131,10 @@ close_state(lua_State *L, struct memory *m)
     CHECK(m->used == 0);
 }
 
-/* How many descriptors this process has open. */
 static inline int
-descriptors(void)
+count_entries(const char *path)
 {
-    DIR *folder = opendir("/proc/self/fd");
+    DIR *folder = opendir(path);
     int count = 0;
 
     while (folder != NULL && readdir(folder) != NULL)
@@ -143,6 +142,20 @@ descriptors(void)
     if (folder != NULL)
         closedir(folder);
     return count;
+}
+
+/* How many descriptors this process has open, and how many threads; "." and
+ * ".." are counted too. */
+static inline int
+descriptors(void)
+{
+    return count_entries("/proc/self/fd");
+}
+
+static inline int
+threads(void)
+{
+    return count_entries("/proc/self/task");
 }
 
 #endif
