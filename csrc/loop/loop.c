@@ -105,7 +105,8 @@ weft_loop_timeout(const struct weft_loop *loop)
     int64_t at, left;
 
     if (!weft_list_empty(&loop->work) || !weft_list_empty(&loop->batch)
-        || !weft_list_empty(&loop->dirty) || loop->post.room != NULL
+        || !weft_list_empty(&loop->dirty)
+        || !weft_list_empty(&loop->later) || loop->post.room != NULL
         || !weft_list_empty(&loop->fed)
         || !weft_list_empty(&loop->piped)
         || !weft_list_empty(&loop->unsecured)

@@ -2,6 +2,7 @@
  * A loop inside somebody else's: the descriptor that says that there is something
  * to do, and turns that may work no longer than they are told.
  */
+#include <fcntl.h>
 #include <poll.h>
 
 #include "loop_kit.h"
@@ -62,6 +63,28 @@ between_turns_it_is_told(struct world *w)
     weft_link_deinit(&client);
     weft_link_deinit(&server);
     settles(w);
+}
+
+/* A room's send between turns, past memory_limit, sends what is queued: a file
+ * that goes on in the next turn is then all that there is to do. */
+static void
+a_file_goes_on_after_relief(struct world *w)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct weft_link server;
+    struct raw client;
+
+    serve(w, &server, &client);
+    raw_write(&client, request, sizeof(request) - 1);
+    CHECK(reaches(w, &server, WEFT_LINK_ASKED));
+    CHECK(weft_link_respond_file(&server, 200, SPAN(""),
+                                 open("/dev/zero", O_RDONLY), 0, 1 << 20)
+          == WEFT_OK);
+    weft_loop_relieve_any(&w->loop);
+    CHECK(weft_list_empty(&w->loop.dirty));
+    CHECK(weft_loop_timeout(&w->loop) == 0);
+    weft_link_deinit(&server);
+    raw_close(&client);
 }
 
 /* In a child process both have ends of one pipe: it makes another. */
@@ -128,6 +151,7 @@ main(void)
     renewed_it_has_another(&w);
     between_turns_it_is_told(&w);
     late_turns_leave_the_rest(&w);
+    a_file_goes_on_after_relief(&w);
     world_deinit(&w);
     return check_report();
 }
