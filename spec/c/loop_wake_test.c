@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include "loop/journal.h"
 #include "loop_kit.h"
 
 static bool
@@ -87,6 +88,22 @@ a_file_goes_on_after_relief(struct world *w)
     raw_close(&client);
 }
 
+static void
+a_journal_is_told_of_too(struct world *w)
+{
+    struct weft_told t = { .what = WEFT_TOLD_REQUEST };
+    struct weft_journal j;
+    int fd = weft_loop_fd(&w->loop);
+
+    weft_journal_init(&j, &w->loop);
+    settles(w);
+    CHECK(weft_journal_add(&j, &t));
+    CHECK(weft_loop_timeout(&w->loop) == 0);
+    CHECK(fd < 0 || is_readable(fd));
+    weft_journal_deinit(&j);
+    settles(w);
+}
+
 /* In a child process both have ends of one pipe: it makes another. */
 static void
 renewed_it_has_another(struct world *w)
@@ -152,6 +169,7 @@ main(void)
     between_turns_it_is_told(&w);
     late_turns_leave_the_rest(&w);
     a_file_goes_on_after_relief(&w);
+    a_journal_is_told_of_too(&w);
     world_deinit(&w);
     return check_report();
 }
