@@ -167,12 +167,12 @@ describe("a step with a limit of messages", function()
     local woke = {}
     for i = 20, 1, -1 do
       t.weft.spawn(function()
-        t.weft.sleep(i / 10000)
+        t.weft.sleep(i / 100) -- further apart than a slow machine may take between two
         woke[#woke + 1] = i
       end)
     end
     t.weft.step()
-    socket.sleep(0.005) -- a long pause: all are due
+    socket.sleep(0.3) -- a long pause: all are due
     assert.is_true(step_all(t, function() return #woke end, 20) >= 20 / MOST)
     assert.same(numbers(20), woke)
   end))
