@@ -36,7 +36,7 @@ end
 
 -- Sorts arguments into options and the rest.  An option is a table of `key`,
 -- `value` (a function from the text to a value, or nil when it is no good),
--- `expected`, `list` (may come more than once) or `later`.
+-- `expected`, `list` (may come more than once).
 local function parse(options, arguments, from)
   local values, rest = {}, {}
   local i = from
@@ -51,8 +51,6 @@ local function parse(options, arguments, from)
       rest[#rest + 1] = word
     elseif not option then
       return nil, unknown(word)
-    elseif option.later then
-      return nil, "option " .. (name or word) .. " is not supported yet"
     elseif not option.value then
       if text then
         return nil, "option " .. name .. " takes no value"
