@@ -111,7 +111,7 @@ quiet_here(struct world *w, const char *file, int line)
 static inline bool
 reaches(struct world *w, const struct weft_link *k, enum weft_link_state state)
 {
-    int64_t end = weft_now() + 2 * WEFT_SECOND;
+    int64_t end = weft_now() + 20 * WEFT_SECOND;
 
     while (k->state != state && weft_now() < end)
         turn(w, 10);

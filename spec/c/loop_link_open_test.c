@@ -106,7 +106,7 @@ no_such_name(struct world *w)
     struct weft_link c;
 
     weft_link_init(&c, &w->loop, w->config, WEFT_CLIENT);
-    CHECK(go_to(&c, "no.such.name.invalid", 1, 5 * WEFT_SECOND,
+    CHECK(go_to(&c, "no.such.name.invalid", 1, 20 * WEFT_SECOND,
                             &a_request)
           == WEFT_OK);
     CHECK(c.state == WEFT_LINK_DIALLING);
