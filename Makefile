@@ -336,9 +336,11 @@ LUAS ?= luajit lua5.1 lua5.2 lua5.3 lua5.5
 test-luas: deps
 	@.ci/deps test
 	@.ci/deps luas
+	$(again) all
 	+@.ci/luas $(LUAS) -- $(SPEC)
 
-# The plain module too: bin/weft, which some specs start, runs on that one.
+# The plain module too, here and above: bin/weft, which some specs start, runs on
+# that one.
 asan: deps
 	@.ci/deps test
 	$(again) all

@@ -6,5 +6,6 @@ local server = assert(weft.listen { port = 8080, websocket = function(ws)
     ws:send(message, kind)
   end
 end })
-io.write("listening on ", server:url(), "\n"):flush()
+io.write("listening on ", server:url(), "\n")
+io.stdout:flush()
 weft.serve(server)

@@ -13,5 +13,6 @@ local server = assert(weft.listen { port = 8080, websocket = {
     print(ws.remote_address .. " has gone", code)
   end,
 } })
-io.write("listening on ", server:url(), "\n"):flush()
+io.write("listening on ", server:url(), "\n")
+io.stdout:flush()
 weft.serve(server)

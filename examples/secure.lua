@@ -23,5 +23,6 @@ weft.spawn(function() -- a renewed certificate is in use within the hour
   end
 end)
 
-io.write("listening on ", server:url(), "\n"):flush()
+io.write("listening on ", server:url(), "\n")
+io.stdout:flush()
 weft.serve(server)

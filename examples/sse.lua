@@ -40,5 +40,6 @@ local server = assert(weft.listen {
     end,
   },
 })
-io.write("listening on ", server:url(), "\n"):flush()
+io.write("listening on ", server:url(), "\n")
+io.stdout:flush()
 weft.serve(server)

@@ -339,18 +339,18 @@ for _, name in ipairs { "cqueues", "luv", "copas", "luasocket" } do
     it("says what was wrong with the options", case.blocking(function(t)
       local attach = t.weft.adapters[name].attach
       local first = name == "cqueues" and kind.new()
-      local function call(options)
+      local function with(options)
         if first then
-          return attach(first.controller, options)
+          return first.controller, options
         end
-        return attach(options)
+        return options
       end
       local where = "weft.adapters." .. name .. ".attach"
-      raises(function() call { messages = 0 }; return 1 end, where, "messages", "a whole number")
-      raises(function() call { seconds = -1 }; return 1 end, where, "seconds")
-      raises(function() call { interval = 0 }; return 1 end, where, "interval", "0.001")
-      raises(function() call { beside = 3 }; return 1 end, where, "beside")
-      raises(function() call { period = 1 }; return 1 end, where, "period")
+      raises(function() attach(with { messages = 0 }); return 1 end, where, "messages", "a whole number")
+      raises(function() attach(with { seconds = -1 }); return 1 end, where, "seconds")
+      raises(function() attach(with { interval = 0 }); return 1 end, where, "interval", "0.001")
+      raises(function() attach(with { beside = 3 }); return 1 end, where, "beside")
+      raises(function() attach(with { period = 1 }); return 1 end, where, "period")
       if first then
         raises(function() attach(); return 1 end, where, "controller", "cqueues.new()")
         first:close()

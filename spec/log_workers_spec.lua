@@ -157,7 +157,7 @@ describe("the log of workers", function()
   it("is told to a function in whatever process it happens", case(function(t)
     local child, port = start(t, [[
       function options.log(event)
-        print(("log of %s: %s %s"):format(weft.worker_id(), event.event, event.worker))
+        print(("log of %s: %s %s"):format(tostring(weft.worker_id()), event.event, tostring(event.worker)))
       end
     ]])
     t:http(port)

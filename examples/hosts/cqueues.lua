@@ -35,5 +35,6 @@ controller:wrap(function()
   end
 end)
 
-io.write("listening on ", server:url(), "\n"):flush()
+io.write("listening on ", server:url(), "\n")
+io.stdout:flush()
 assert(controller:loop())

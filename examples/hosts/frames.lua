@@ -24,7 +24,8 @@ local frames = 0
 local function draw()
   frames = frames + 1
   for i, message in ipairs(inbox) do
-    io.write("frame ", frames, ": ", message, "\n"):flush()
+    io.write("frame ", frames, ": ", message, "\n")
+    io.stdout:flush()
     inbox[i] = nil
   end
   if ws and frames % 60 == 0 then

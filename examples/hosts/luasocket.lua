@@ -38,7 +38,8 @@ local function relay(sock)
 end
 
 local _, lines = listener:getsockname()
-io.write("listening on ", server:url(), " and for lines on ", lines, "\n"):flush()
+io.write("listening on ", server:url(), " and for lines on ", lines, "\n")
+io.stdout:flush()
 while true do
   for _, sock in ipairs((attached:select(reading, nil))) do
     if sock == listener then

@@ -20,5 +20,6 @@ timer:start(1000, 1000, function()
   room:send(os.date "%H:%M:%S")
 end)
 
-io.write("listening on ", server:url(), "\n"):flush()
+io.write("listening on ", server:url(), "\n")
+io.stdout:flush()
 uv.run()
