@@ -10,6 +10,7 @@ files["spec/support/bits.lua"] = { std = "max" }
 files["spec/support/older.lua"] = { std = "max" }
 files[".ci"] = { std = "lua54" }
 files["docs"] = { std = "lua54" }
+files["bench"] = { std = "lua54" }
 files["lua/weft/compat.lua"] = { std = "max" }
 files["lua/weft/types"] = { ignore = { "1", "2" } } -- definitions without bodies
 exclude_files = { "build" }

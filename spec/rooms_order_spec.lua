@@ -579,7 +579,7 @@ describe("a member that is slow", function()
       it(("has its send_buffer of %d, and not a message more: %s"):format(mark, on_full), case(function(t)
         local room = t.weft.room { on_full = on_full }
         local quick = members(t, room, 1)[1]
-        local slow = members(t, room, 1, { send_buffer = mark }, { receive_buffer = 4096 })[1]
+        local slow = members(t, room, 1, { send_buffer = mark, ping_interval = false }, { receive_buffer = 4096 })[1]
         local before = clog(t, slow.ws, ("-"):rep(1000))
         local backlog = slow.ws.buffered
         assert.is_true(backlog > 0 and backlog <= 1000 + HEAD)
@@ -622,7 +622,7 @@ describe("a member that is slow", function()
   it("gets what was said over many turns, when it reads at last", case(function(t)
     local room = t.weft.room()
     local quick = members(t, room, 1)[1]
-    local slow = members(t, room, 1, { send_buffer = MIB }, { receive_buffer = 4096 })[1]
+    local slow = members(t, room, 1, { send_buffer = MIB, ping_interval = false }, { receive_buffer = 4096 })[1]
     local before = clog(t, slow.ws, ("-"):rep(1000))
     for i = 1, 100 do
       assert.same({ 2, 0 }, { room:send(("%04d"):format(i):rep(1 + i % 250)) })
