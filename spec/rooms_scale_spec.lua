@@ -16,8 +16,9 @@ local function most_descriptors()
   return math.tointeger(tonumber(limit)) or math.maxinteger
 end
 
--- Ten thousand, where the system lets a process have so many descriptors.
-local CROWD = math.min(10000, most_descriptors() - 100)
+-- Ten thousand, where the system lets a process have so many descriptors; fewer
+-- with poll(2), which looks at each of them each time.
+local CROWD = math.min(os.getenv "WEFT_POLLER" == "poll" and 2000 or 10000, most_descriptors() - 100)
 -- What both programs begin with: for whoever connects to /control they run pieces
 -- of Lua, and tell what these return.
 local PRELUDE = [[
