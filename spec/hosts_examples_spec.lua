@@ -7,7 +7,9 @@ local patience = require "support.patience"
 --- An example in an interpreter of its own, killed after the case's body.
 local function with_example(name, argument, fn)
   return case(function(t)
-    local child = child_process.start(t.weft, ("arg = { %q }; dofile 'examples/hosts/%s.lua'"):format(argument(t), name))
+    local file = assert(io.open("examples/hosts/" .. name .. ".lua"))
+    local child = child_process.start(t.weft, ("arg = { %q }; "):format(argument(t)) .. file:read "*a")
+    file:close()
     local ok, why = pcall(fn, t, child)
     child:signal "KILL"
     child:wait()

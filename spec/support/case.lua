@@ -340,16 +340,11 @@ local function failures(runner, fn)
   return found
 end
 
-local compiler = rawget(_G, "jit") -- LuaJIT's
-
 --- What `it` is given: the body by `runner`, and the checks.
 local function checked(runner, fn)
   return function()
     local before = descriptors()
     local found = failures(runner, fn)
-    if compiler then
-      compiler.flush() -- what LuaJIT has compiled holds what it has met
-    end
     collectgarbage()
     local after = settled_descriptors(before)
     if after > before then

@@ -3,7 +3,8 @@
 --- such as "\x81" or "\u{FC}" where Lua does not know them, and on plain Lua 5.1
 --- what waits where it cannot, in a generic for or in pcall.
 
-local plain = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
+local compiler = rawget(_G, "jit") -- LuaJIT's
+local plain = _VERSION == "Lua 5.1" and not compiler
 
 local older = {}
 
@@ -169,6 +170,9 @@ older.library = {
     end,
   }),
   collectgarbage = function(what, pause, step)
+    if compiler and (what or "collect") == "collect" then
+      compiler.flush() -- what LuaJIT has compiled holds what it has met
+    end
     if what ~= "incremental" then
       return collectgarbage(what, pause)
     elseif pause then
