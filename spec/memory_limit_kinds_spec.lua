@@ -1,24 +1,14 @@
 -- memory_limit, for what is not a WebSocket with a queue of its own: requests, event
 -- streams, rooms, pairs; and what it means with several servers.
-local core = require "weft.core"
 local case = require "support.case"
 local frame = require "support.frame"
 local handshake = require "support.handshake"
+local held = require "support.held"
 local raises = require "support.raises"
 
 local client = frame.client
 local KIBI, MEBI = 1024, 1024 * 1024
 local NO_MASK = "\0\0\0\0" -- a key like any other, and quickly laid over
-
-local function held(t)
-  return core.held(t.weft.loop)
-end
-
-local function is_clear(t)
-  t:wait_until(function()
-    return held(t) == 0
-  end, "an empty account")
-end
 
 --- A raw client that has sent the head of a request and some of its body.
 local function upload(t, server, announced, sent)
@@ -43,19 +33,19 @@ describe("memory_limit, with requests,", function()
       return 200
     end }
     local small = upload(t, server, 300 * KIBI, 300 * KIBI - 1)
-    t:wait_until(function() return held(t) > 299 * KIBI end, "the small one")
+    t:wait_until(function() return held.bytes(t) > 299 * KIBI end, "the small one")
     local large = upload(t, server, 4 * MEBI, 900 * KIBI)
     local answer = large:answer()
     assert.same({ 503, "close" }, { answer.status, answer.headers.connection })
     assert.equal("The server has no memory to spare.\n", answer.body)
-    assert.is_true(held(t) < 301 * KIBI)
+    assert.is_true(held.bytes(t) < 301 * KIBI)
     small:send "b"
     assert.equal(200, small:parsed_head().status)
     assert.same({ 300 * KIBI }, bodies)
     assert.equal(1, server:stats().over_memory)
     small:close()
     large:close()
-    is_clear(t)
+    held.wait_until_none(t)
   end))
 
   it("holds nothing of a body once its connection waits for the next request", case(function(t)
@@ -63,7 +53,7 @@ describe("memory_limit, with requests,", function()
     local raw = t:dial(server)
     raw:send(handshake.http { method = "POST", keep = true, headers = { ["Content-Length"] = "100000" } } .. ("b"):rep(100000))
     assert.equal(200, raw:parsed_head().status)
-    is_clear(t)
+    held.wait_until_none(t)
   end))
 
   it("answers a head that is held back with 503", case(function(t)
@@ -89,7 +79,7 @@ describe("memory_limit, with requests,", function()
     local raw = t:dial(server, { receive_buffer = 4096 })
     raw:send(handshake.http())
     t:wait_until(function() return server:stats().over_memory == 1 end, "the limit")
-    is_clear(t)
+    held.wait_until_none(t)
     raw:read_until_closed()
     t:wait_until(function() return #t.reported > 0 or failed end, "the end of the body")
     t:reports()
@@ -109,7 +99,7 @@ describe("memory_limit, with requests,", function()
     raw:send(handshake.http { keep = true })
     assert.equal(200, raw:parsed_head().status)
     t:wait_until(function() return server:stats().over_memory == 1 end, "the limit")
-    assert.equal(0, held(t))
+    assert.equal(0, held.bytes(t))
     raw:read_until_closed()
     raw:close()
     t:wait_until(function() return cause end, "the handler")
@@ -135,14 +125,14 @@ describe("memory_limit, with rooms,", function()
     for _, member in ipairs(members) do room:join(member) end
     room:join(reader)
     local message, sent = ("m"):rep(100 * KIBI), 0
-    while held(t) < 2 * MEBI do
+    while held.bytes(t) < 2 * MEBI do
       room:send(message, "binary")
       sent = sent + 1
       t.weft.sleep(0.001)
     end
     local queued = 0
     for _, member in ipairs(members) do queued = queued + member.buffered end
-    assert.is_true(queued > 5 * held(t))
+    assert.is_true(queued > 5 * held.bytes(t))
     assert.equal(11, room:count())
     assert(members[3]:try_send(("x"):rep(MEBI), "binary")) -- it has the most now
     room:send(message, "binary")
@@ -156,7 +146,7 @@ describe("memory_limit, with rooms,", function()
     t:wait_until(function() return got >= sent * #message end, "all messages at the reader")
     for _, raw in ipairs(slow) do raw:close() end
     reader:close(1000, "", 0)
-    is_clear(t)
+    held.wait_until_none(t)
   end))
 
   it("lets go of short ones that were gathered", case(function(t)
@@ -171,7 +161,7 @@ describe("memory_limit, with rooms,", function()
     end
     assert.equal(frame.server.close(1013), raw:read_until_closed():sub(-4))
     raw:close()
-    is_clear(t)
+    held.wait_until_none(t)
   end))
 end)
 
@@ -187,7 +177,7 @@ describe("memory_limit, with pairs,", function()
     a:wait_closed(5)
     assert.same({ 1013, "peer" }, { a.close_code, a.close_cause })
     b:wait_closed(5)
-    is_clear(t)
+    held.wait_until_none(t)
   end))
 end)
 

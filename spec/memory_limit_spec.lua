@@ -1,25 +1,14 @@
 -- memory_limit: past it the largest offender is closed with 1013, before Lua runs,
 -- and nobody else is.
-local core = require "weft.core"
 local case = require "support.case"
 local certificates = require "support.certificates"
 local deflate = require "support.deflate"
 local frame = require "support.frame"
+local held = require "support.held"
 
 local client = frame.client
 local KIBI, MEBI = 1024, 1024 * 1024
 local NO_MASK = "\0\0\0\0" -- a key like any other, and quickly laid over
-
-local function held(t)
-  return core.held(t.weft.loop)
-end
-
---- Waits until nothing is held any more.
-local function is_clear(t)
-  t:wait_until(function()
-    return held(t) == 0
-  end, "an empty account")
-end
 
 --- A raw client that takes little, and its connection at the server.
 local function slow(t, server, options)
@@ -74,7 +63,7 @@ describe("memory_limit, with readers that are slow,", function()
       fill(t, ws2, 2 * MEBI, size)
       assert.equal("open", ws1.state)
       assert.same({ nil, "closed", 1006, "" }, { ws2:send "late" })
-      assert.is_true(held(t) <= 420 * KIBI + 2 * size)
+      assert.is_true(held.bytes(t) <= 420 * KIBI + 2 * size)
       assert.equal(1013, (code_behind(raw2)))
       raw2:close()
       t:wait_until(function() return ws2.state == "closed" end, "the end")
@@ -83,7 +72,7 @@ describe("memory_limit, with readers that are slow,", function()
       assert.equal(1, server:stats().over_memory)
       raw1:close()
       ws1:wait_closed(5)
-      is_clear(t)
+      held.wait_until_none(t)
     end))
   end
 
@@ -92,7 +81,7 @@ describe("memory_limit, with readers that are slow,", function()
     local raw, ws = slow(t, server)
     assert(ws:send(("a"):rep(16 * MEBI), "binary", 0))
     fill(t, ws, math.huge, MEBI)
-    assert.is_true(held(t) > 4 * MEBI)
+    assert.is_true(held.bytes(t) > 4 * MEBI)
     assert.equal(("a"):rep(16 * MEBI), (raw:message()))
     assert.equal(1013, raw:close_frame())
   end))
@@ -103,7 +92,7 @@ describe("memory_limit, with readers that are slow,", function()
     assert(ws:send(("a"):rep(16 * MEBI), "binary", 0))
     t:wait_until(function() return ws.state == "closed" end, "the end")
     assert.same({ "closed", 1006, 1013, "slow" }, outcome(ws))
-    assert.equal(0, held(t))
+    assert.equal(0, held.bytes(t))
     assert.equal(1, server:stats().over_memory)
     raw:read_until_closed()
   end))
@@ -119,7 +108,7 @@ describe("memory_limit, with readers that are slow,", function()
       sent = sent + #short
       assert.is_true(sent < LIMIT)
     end
-    assert.is_true(held(t) < 1000)
+    assert.is_true(held.bytes(t) < 1000)
     assert.equal(1013, (code_behind(raw)))
   end))
 
@@ -185,7 +174,7 @@ describe("memory_limit, with readers that are slow,", function()
       end
     end
     assert.equal("closed", word)
-    assert.is_true(held(t) < MEBI)
+    assert.is_true(held.bytes(t) < MEBI)
     repeat until not ws:receive(5)
     assert.equal(1013, ws.close_code)
   end))
@@ -200,18 +189,18 @@ describe("memory_limit, with peers that hold back the rest,", function()
       few[i]:send(part(100 * KIBI))
     end
     most:send(part(400 * KIBI))
-    t:wait_until(function() return held(t) == 900 * KIBI end, "all of it")
+    t:wait_until(function() return held.bytes(t) == 900 * KIBI end, "all of it")
     assert.equal(0, server:stats().over_memory)
     few[1]:send(client.continuation(("y"):rep(150 * KIBI), { fin = false, mask = NO_MASK }))
     assert.equal(1013, most:close_frame())
-    assert.equal(650 * KIBI, held(t))
+    assert.equal(650 * KIBI, held.bytes(t))
     for _, raw in ipairs(few) do
       raw:send(client.continuation "." .. client.close(1000))
       assert.equal(1000, raw:close_frame())
     end
     assert.equal(1, server:stats().over_memory)
     most:close()
-    is_clear(t)
+    held.wait_until_none(t)
   end))
 
   it("says so to the handler, which was not given anything", case(function(t)
@@ -235,7 +224,7 @@ describe("memory_limit, with peers that hold back the rest,", function()
     raw:send(client.binary(("z"):rep(MEBI), { mask = NO_MASK }))
     assert.equal(1013, raw:close_frame())
     raw:close()
-    is_clear(t)
+    held.wait_until_none(t)
   end))
 
   it("counts messages that nobody takes", case(function(t)
@@ -255,10 +244,10 @@ describe("memory_limit, with peers that hold back the rest,", function()
     raw:send(client.binary(("z"):rep(60000), { mask = NO_MASK }) .. client.close(1000))
     assert.equal(1000, raw:close_frame())
     ws:wait_closed()
-    assert.is_true(held(t) > 60000)
+    assert.is_true(held.bytes(t) > 60000)
     local other = t:upgrade(server)
     other:send(part(50000))
-    t:wait_until(function() return held(t) == 50000 end, "room")
+    t:wait_until(function() return held.bytes(t) == 50000 end, "room")
     assert.same({ nil, "closed", 1000, "" }, { ws:receive() })
     assert.same({ "too_big", LOST }, { ws.close_cause, ws.close_message })
     assert.equal(0, server:stats().over_memory) -- it was closed before

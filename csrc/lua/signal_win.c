@@ -51,7 +51,7 @@ core_wait_signal(lua_State *L)
     struct weft_wait *w = weft_wait_begin(L, I, "weft.serve");
 
     if (w == NULL)
-        return weft_push_failure(L, "cancelled");
+        return weft_wait_refused(L, I);
     w->kind = WEFT_WAIT_SIGNAL;
     weft_list_add(&I->signals, &w->node);
     return weft_wait_park(L, w, HUGE_VAL);
