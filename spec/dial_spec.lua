@@ -69,6 +69,8 @@ end)
 local at_home = [[
 ip -6 addr add 2001:db8::2/128 dev lo nodad
 ip -6 addr add 2001:db8::7/128 dev lo nodad
+# the kernel adds their routes a little later
+until ip -6 route get 2001:db8::2 && ip -6 route get 2001:db8::7; do sleep 0.01; done >/dev/null 2>&1
 ip -6 route add blackhole 2001:db8:dead::/48
 ip addr add 198.51.100.2/32 dev lo
 ip addr add 198.51.100.7/32 dev lo

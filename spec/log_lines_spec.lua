@@ -200,7 +200,7 @@ describe("a line of a log", function()
         assert.is_true(#line <= 4096, "it has " .. #line .. " bytes")
         if form == "json" then
           local object = parse(line:sub(1, -2))
-          local good = utf8.len(text) and not text:find "[\194\216\226\239]"
+          local good = utf8.len(text) and not text:find "[\194\216\226\237\239]" -- 5.3 takes surrogates
           assert.equal("1970-01-01T00:00:00.000Z", object.time)
           if good and #text < 100 then
             assert.equal(text, object.path)
