@@ -1,8 +1,8 @@
 /*
- * SIGINT and SIGTERM, for weft.serve: between signals_begin and signals_end
- * the first one wakes core.wait_signal and the second one kills.  SIGHUP, if
- * asked for, wakes it as well, each time; when the terminal is gone that is
- * what it says, and means an end.  It must not know what a server is.
+ * SIGINT and SIGTERM taken from the process for an instance: the first one
+ * wakes its loop and the second one kills.  SIGHUP, if asked for, wakes it as
+ * well, each time; when the terminal is gone that is what it says, and means an
+ * end.  It must not know what a server is, nor what waits (l_signal.c does).
  *
  * Signals belong to the process, so what is static here and in l_crew.c is
  * weft's one exception to keeping no state of the process's: one instance at a
@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -32,8 +31,6 @@ static volatile sig_atomic_t arrived; /* and not yet waited for; or 0 */
 static volatile sig_atomic_t renewal; /* SIGHUP has, the same */
 static volatile sig_atomic_t wake_fd;
 static int64_t first_at; /* the handler's own; 0: none came */
-
-/* Signals ---------------------------------------------------------------- */
 
 bool
 weft_has_terminal(void)
@@ -97,9 +94,8 @@ install(bool hangup)
         sigaction(numbers[i], &action, &before[i]);
 }
 
-/* False when another instance has the signals or descriptors are out. */
-static bool
-begin(struct weft_instance *I, bool hangup)
+bool
+weft_signal_begin(struct weft_instance *I, bool hangup)
 {
     struct weft_instance *nobody = NULL;
     int fds[2];
@@ -141,9 +137,8 @@ weft_signal_end(struct weft_instance *I)
     atomic_store(&owner, NULL);
 }
 
-/* The signal that nobody has waited for yet, or 0. */
-static int
-take_arrived(const struct weft_instance *I)
+int
+weft_signal_take(const struct weft_instance *I)
 {
     int number = atomic_load(&owner) == I ? (int)arrived : 0;
 
@@ -154,84 +149,4 @@ take_arrived(const struct weft_instance *I)
         number = SIGHUP;
     }
     return number;
-}
-
-void
-weft_signal_service(struct weft_instance *I)
-{
-    struct weft_node *n;
-    int number;
-
-    weft_sock_drain(I->signal_watch.watch.fd);
-    if (weft_list_empty(&I->signals))
-        return; /* it is kept for the next that waits */
-    number = take_arrived(I);
-    if (number == 0)
-        return;
-    for (n = I->signals.next; n != &I->signals; n = n->next)
-        WEFT_CONTAINER(n, struct weft_wait, node)->signal = number;
-    weft_wake_all(&I->signals, WEFT_DONE);
-}
-
-const char *
-weft_signal_name(int signal)
-{
-    return signal == SIGINT ? "SIGINT"
-           : signal == SIGHUP ? "SIGHUP"
-                              : "SIGTERM";
-}
-
-/* What Lua calls --------------------------------------------------------- */
-
-/* core.signals_begin(loop [, hangup]) -> whether they are ours; `hangup`:
- * SIGHUP as well */
-static int
-core_signals_begin(lua_State *L)
-{
-    bool hangup = lua_toboolean(L, 2);
-
-    lua_pushboolean(L, begin(weft_check_instance(L, 1), hangup));
-    return 1;
-}
-
-/* core.signals_end(loop); also when the instance is closed */
-static int
-core_signals_end(lua_State *L)
-{
-    weft_signal_end(luaL_checkudata(L, 1, WEFT_LOOP_TYPE));
-    return 0;
-}
-
-/* core.wait_signal(loop) -> "SIGINT", "SIGTERM" or "SIGHUP", or nil,
- * "cancelled" */
-static int
-core_wait_signal(lua_State *L)
-{
-    struct weft_instance *I = weft_check_instance(L, 1);
-    int number = take_arrived(I);
-    struct weft_wait *w;
-
-    if (number != 0) {
-        lua_pushstring(L, weft_signal_name(number));
-        return 1;
-    }
-    w = weft_wait_begin(L, I, "weft.serve");
-    if (w == NULL)
-        return weft_wait_refused(L, I);
-    w->kind = WEFT_WAIT_SIGNAL;
-    weft_list_add(&I->signals, &w->node);
-    return weft_wait_park(L, w, HUGE_VAL);
-}
-
-void
-weft_signal_register(lua_State *L)
-{
-    static const luaL_Reg functions[] = {
-        { "signals_begin", core_signals_begin },
-        { "signals_end", core_signals_end },
-        { "wait_signal", core_wait_signal },
-        { NULL, NULL },
-    };
-
-    luaL_setfuncs(L, functions, 0);
 }

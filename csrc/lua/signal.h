@@ -1,5 +1,5 @@
 /*
- * Signals for weft.serve, besides what state.h tells.
+ * Signals of the process, taken for one instance at a time.
  */
 #ifndef WEFT_LUA_SIGNAL_H
 #define WEFT_LUA_SIGNAL_H
@@ -20,8 +20,17 @@ bool weft_has_terminal(void);
  * process of a container no signal ends of itself: it exits as if one had. */
 void weft_signal_die(int number);
 
+/* Takes SIGINT and SIGTERM, and with `hangup` SIGHUP, for the instance, until
+ * weft_signal_end: from then on its signal_watch is readable when one has come.
+ * False when another instance has them or descriptors are out. */
+bool weft_signal_begin(struct weft_instance *I, bool hangup);
+
 /* Puts the old handlers back if it is this instance that took the signals;
  * for an instance that is being closed, before its loop is deinited. */
 void weft_signal_end(struct weft_instance *I);
+
+/* The signal that has come and that nobody has taken yet, or 0; an end goes
+ * before a renewal. */
+int weft_signal_take(const struct weft_instance *I);
 
 #endif

@@ -477,7 +477,7 @@ void weft_log_begin(struct weft_server *s);
 void weft_log_tell(lua_State *L, struct weft_instance *I);
 void weft_log_register(lua_State *L);
 
-/* ---- l_queue.c, l_room.c, signal.c, l_crew.c, l_process.c, l_text.c: each
+/* ---- l_queue.c, l_room.c, l_signal.c, l_crew.c, l_process.c, l_text.c: each
  * adds its functions to the module table on the top of the stack */
 void weft_queue_register(lua_State *L);
 void weft_room_register(lua_State *L);
