@@ -6,7 +6,8 @@ local files = {
   "lua/weft/init.lua", "lua/weft/server.lua", "lua/weft/http.lua",
   "lua/weft/request.lua", "lua/weft/response.lua",
   "lua/weft/protocol.lua", "lua/weft/types/weft.lua",
-  "lua/weft/types/stats.lua", "lua/weft/types/protocol.lua",
+  "lua/weft/types/options.lua", "lua/weft/types/stats.lua", "lua/weft/types/log.lua",
+  "lua/weft/types/adapters.lua", "lua/weft/types/protocol.lua",
 }
 
 -- In the order of the page: a class or alias, and what its methods are
@@ -117,6 +118,9 @@ local function read(path)
       take(block, line)
       block = {}
     end
+  end
+  if #block > 0 then
+    take(block, "")
   end
 end
 

@@ -1,6 +1,6 @@
 --- The `compression` option: what both sides may say of permessage-deflate
 --- (RFC 7692), and what the core is told.  Internal; what each field means stands
---- in types/weft.lua.
+--- in types/options.lua.
 
 local check = require "weft.check"
 

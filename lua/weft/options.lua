@@ -1,5 +1,5 @@
 --- The options of everything that takes options: names, kinds, defaults.
---- Internal; what each option means stands in types/weft.lua.
+--- Internal; what each option means stands in types/options.lua.
 
 local core = require "weft.core"
 local address = require "weft.address"

@@ -1,5 +1,5 @@
 --- weft.static: files beneath a directory, as an HTTP handler.  Internal; what
---- the options mean stands in types/weft.lua.
+--- the options mean stands in types/options.lua.
 ---
 --- What a request asks for is taken from its target as it was sent, cut at the
 --- slashes first and then decoded once, name by name.  The core opens name after

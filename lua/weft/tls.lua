@@ -1,6 +1,6 @@
 --- The `tls` option of clients and servers, and what is made from it: contexts,
 --- which hold the certificates and the trust that connections share.  Internal;
---- what each option means stands in types/weft.lua.
+--- what each option means stands in types/options.lua.
 
 local core = require "weft.core"
 local address = require "weft.address"

@@ -1,0 +1,33 @@
+---@meta
+--- What a server's log is given.
+
+--- What happened to a server, for its option `log`. Which event has which fields
+--- is in [The log](operations.md#the-log); what there is nothing to say of is nil.
+---@class weft.LogEvent
+---@field time number seconds since 1970, with fractions: when it happened
+---@field event string "open", "close", "request", ...
+---@field worker? integer which one it happened in, or happened to
+---@field connection? integer its number, from 1, among those that this server or worker has accepted
+---@field remote_address? string who is at the other end, as `ws.remote_address`
+---@field method? string of a request
+---@field path? string of a request, as it was sent, without the query
+---@field kind? "websocket"|"events" what was opened
+---@field protocol? string the subprotocol
+---@field tls? string "TLSv1.3"
+---@field status? integer of an answer; a worker's exit status
+---@field code? integer as `ws.close_code`
+---@field sent_code? integer as `ws.sent_code`
+---@field reason? string as `ws.close_reason`
+---@field cause? weft.Cause why it ended
+---@field option? string the option that refuses or limits
+---@field bytes? integer of an answer's body
+---@field seconds? number how long it lasted
+---@field message? string a sentence
+---@field traceback? string of an error
+---@field url? string where the server listens
+---@field workers? integer how many there are to be
+---@field connections? integer how many there are to be closed
+---@field pid? integer of a worker
+---@field signal? integer the one that killed a worker
+---@field restarts? integer how often that worker was started again
+---@field lost? integer events before this one that are missing, as memory was out

@@ -1,0 +1,195 @@
+---@meta
+--- The options of what opens: servers, clients, and what pages are made from.
+
+--- Called before a WebSocket is accepted; it may wait. Returns true and perhaps
+--- a table of `protocol` (a string, or false for none) and `headers`; or nil and
+--- perhaps a status (403), a message and headers. The request is later
+--- ws.request, with the fields that were set on it.
+---@alias weft.Upgrade fun(request: weft.Request): boolean?, any, string?, table?
+
+--- Options that every connection has, whichever side opened it. Times are in
+--- seconds; math.huge is no limit.
+---@class weft.ConnectionOptions
+---@field max_message? integer bytes of a message (1 MiB); past it the peer gets 1009
+---@field max_frame? integer bytes of a frame (max_message)
+---@field max_fragments? integer frames of a message (1024); empty ones count, but for a last one that only ends it
+---@field max_header? integer bytes of a request or response head (16 KiB)
+---@field max_headers? integer header fields of one (100)
+---@field idle_timeout? number no message either way for so long ends it (no limit)
+---@field close_timeout? number the whole closing (5)
+---@field write_timeout? number no progress of waiting output (30); it ends with cause "slow"
+---@field ping_interval? number|false between keepalive pings (20); false sends none
+---@field ping_timeout? number silence after a ping (20)
+---@field send_buffer? integer the high-water mark of ws:send, in bytes (64 KiB)
+---@field receive_buffer? integer bytes read ahead of the handler (64 KiB)
+---@field memory_limit? integer bytes that all connections of the instance hold together; past it the largest offender gets 1013 (no limit)
+---@field nodelay? boolean TCP_NODELAY (true)
+---@field protocols? string[] subprotocols, in order of preference
+---@field compression? boolean|weft.Compression permessage-deflate: whether a client offers it (true), whether a server takes it (false)
+
+--- How messages are compressed (RFC 7692): the option `compression`, where true
+--- does not say enough; `{}` is the same as true. What it costs and saves is in
+--- [a page of its own](compression.md).
+---
+--- A side with context takeover keeps its window from one message to the next, so
+--- that they compress better, and keeps memory for it. On a server neither side
+--- has it unless a field says `false`; a client demands nothing and keeps what the
+--- server allows.
+---
+--- On a server the fields are what it keeps to, and what it asks of clients;
+--- client_max_window_bits can be asked only of those that have offered it. A
+--- client may ask for less in either direction, and gets it. On a client the
+--- fields are what it asks for; a server that agrees on compression but not on
+--- what was asked of itself fails the handshake.
+---@class weft.Compression
+---@field level? integer from 0, nothing but wrapped, over 1, fast, to 9, small (6)
+---@field mem_level? integer zlib's memory for compressing, from 1 to 9 (8; with context takeover 5)
+---@field threshold? integer messages shorter than so many bytes go as they are (512)
+---@field server_no_context_takeover? boolean whether the server starts each message with an empty window (a server: true; a client: false, as the server likes)
+---@field client_no_context_takeover? boolean whether the client does (the same)
+---@field server_max_window_bits? integer the server's window is at most 2 to the power of so many bytes, from 8 to 15 (15; on a server that keeps it 12)
+---@field client_max_window_bits? integer the client's (15; on a server that lets clients keep it 12; a client of its own accord keeps at most 12)
+
+--- A certificate and its key, in PEM: names of files, or their text.
+---@class weft.Identity
+---@field cert string the certificate, after it the chain that leads to a root
+---@field key? string its key, when it is not in `cert`
+---@field passphrase? string what the key is encrypted with; no message shows it
+
+--- A server's certificates, and whether clients need one: the option `tls` of
+--- weft.listen. TLS 1.2 and 1.3 are spoken. A mistake in the table raises; a file
+--- that is missing or no good makes weft.listen fail with "tls".
+---@class weft.ServerTls: weft.Identity
+---@field names? table<string, weft.Identity> more, by the name a client asks for: "b.example", "*.b.example" (any one label); others get the above
+---@field client_cert? "none"|"optional"|"required" whether a client must show a certificate ("none"); one that it shows must be good
+---@field ca? string who signs the clients' certificates, in PEM; goes with `client_cert`
+---@field min_version? "1.2"|"1.3" ("1.2")
+
+--- Options of weft.fallback. Times are in seconds; math.huge is no limit.
+---@class weft.FallbackOptions
+---@field upgrade? weft.Upgrade decides whether a session is opened, as a server's decides about a WebSocket
+---@field origins? string|string[] origins whose pages may come, as for weft.listen (the server's own, and who names none)
+---@field protocols? string[] subprotocols, in order of preference
+---@field grace? number how long a session waits for a client whose stream has broken (15)
+---@field ping_interval? number|false a comment on the stream after so long without an event, so that nobody takes it for dead (15)
+---@field max_sessions? integer past it 503 (10000)
+---@field window? integer bytes of events that are kept for a client until it says that it has seen them (256 KiB); then the handler's sends wait
+---@field max_message? integer bytes of a message (1 MiB); past it the connection is closed with 1009
+---@field max_frame? integer bytes of a piece of a message (max_message)
+---@field max_fragments? integer pieces of a message (1024)
+---@field idle_timeout? number no message either way for so long ends it (no limit)
+---@field close_timeout? number the whole closing (5)
+---@field write_timeout? number past `grace`: no progress of waiting output (30)
+---@field send_buffer? integer the high-water mark of ws:send, in bytes (64 KiB)
+---@field receive_buffer? integer bytes read ahead of the handler (64 KiB)
+
+--- Options of weft.listen.
+---@class weft.ListenOptions: weft.ConnectionOptions
+---@field host? string an address or name ("127.0.0.1"); "*" is every interface, IPv4 and IPv6
+---@field port? integer (8080); 0 picks a free one
+---@field unix? string the path of a Unix-domain socket to listen on instead
+---@field fd? integer a socket that listens already (see weft.listen_fds), instead of all these; the server closes it, and leaves its path
+---@field websocket? weft.Handler|table<string, weft.Handler> or routes: "/chat", "/room/:name", "/files/*"; each segment exact, then :name, then *
+---@field http? weft.Page|weft.Methods|table<string, weft.Page|weft.Methods> what answers plain HTTP, or routes; without it 426
+---@field max_body? integer bytes of a plain request's body (1 MiB); past it 413
+---@field tls? weft.ServerTls|"self-signed"|false speak TLS: wss:// and https://; "self-signed" makes a certificate for this run, for development (false)
+---@field upgrade? weft.Upgrade decides whether a WebSocket is accepted
+---@field origins? string|string[] whose pages may connect: "https://example.com", "https://*.example.com", "*"; unset: only the request's own Host
+---@field max_connections? integer connections of all kinds; at so many no more are accepted until one has gone (no limit)
+---@field max_connections_per_address? integer of one address, for IPv6 of one /64; past it 429 (no limit)
+---@field rate? weft.Rate what each WebSocket's client may send in a time; past it close 1008 (no limit)
+---@field hosts? string|string[] as which hosts it may be asked: "example.com", "example.com:8080", "*.example.com"; others get 421 (any)
+---@field trusted_proxies? string[] whose X-Forwarded-For, X-Forwarded-Proto and Forwarded count: "192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "unix" (nobody's)
+---@field proxy_protocol? boolean each connection begins with a head of the PROXY protocol, version 1 or 2; with `trusted_proxies` only theirs are taken (false)
+---@field log? "text"|"json"|fun(event: weft.LogEvent) what happens, as lines on stderr or for a function; see [The log](operations.md#the-log) (nothing)
+---@field handshake_timeout? number the whole handshake, the head of a plain request and the pause before the next, and any pause within its body (10)
+---@field backlog? integer (511)
+---@field reuse_port? boolean (false)
+
+--- How much each WebSocket's client may send: the option `rate`, with `messages` or
+--- `bytes` or both. After a pause it may send what `burst` seconds would have
+--- let it, at once; see [Limits](guide.md#limits).
+---@class weft.Rate
+---@field messages? number messages, pings and pongs a second, fractions allowed (no limit)
+---@field bytes? number bytes of their payload a second; compressed messages count inflated (no limit)
+---@field burst? number seconds (5)
+
+--- Options of weft.serve.
+---@class weft.ServeOptions: weft.ListenOptions
+---@field signals? boolean whether SIGINT and SIGTERM close the server, and SIGHUP reloads certificates or replaces workers (true)
+---@field grace? number seconds that a signal or weft.stop waits for connections to end (10); as for server:close
+---@field drain? number seconds over which it spreads telling them (0)
+---@field workers? integer processes that share the port (1, this one alone); at most 1024
+---@field on_worker? weft.OnWorker called in each worker, before its first connection
+
+--- Called in each worker, with which one it is, from 1 to `workers`, its server,
+--- and how often that worker was started again (0). It may make tasks and open
+--- what the handlers need. An error in it ends the worker, to be started again a
+--- while later; without workers weft.serve raises it.
+---@alias weft.OnWorker fun(n: integer, server: weft.Server, restarts: integer)
+
+--- Options of weft.static.
+---@class weft.StaticOptions
+---@field index? string|false the file sent for a directory ("index.html"); false sends none
+---@field fallback? string the file sent, with 200, where there is none at the path: for applications that make their pages themselves
+---@field max_age? integer seconds for which clients may keep a file without asking again, as Cache-Control (unset: clients guess)
+---@field headers? table<string, string|string[]> further headers of answers with a file, "Cache-Control" for instance; weft.static's own raise
+---@field types? table<string, string> content types by extension, besides the usual ones: { gmi = "text/gemini" }
+---@field dotfiles? boolean whether names that begin with a dot are served (false)
+
+--- Whom a client trusts, and who it is: the option `tls` of weft.connect. Files
+--- are PEM, and may be given as their text instead of their names.
+---@class weft.ClientTls
+---@field verify? boolean whether the certificate must be signed by somebody trusted, be of today and name the host (true)
+---@field ca? string who is trusted, instead of the system's store
+---@field server_name? string whom the certificate must name, and who is asked for, instead of the URL's host
+---@field cert? string a client certificate, leaf first, its chain after it
+---@field key? string its key, when it is not in `cert`
+---@field passphrase? string what the key is encrypted with
+---@field pin? string "sha256//..." of the public key that the server must have, or several with ";" between; looked at without `verify` too
+---@field min_version? "1.2"|"1.3" ("1.2")
+
+--- Options of weft.connect.
+---
+--- User name and password also come from the URL, percent-encoded:
+--- `wss://ana:sesame@example.com/`. An Authorization header beside them raises.
+--- No message and no error shows them, nor a proxy's; `ws.request` does.
+---
+--- A proxy is asked to connect to the server's name, which it resolves itself. The
+--- environment's is used as curl would: ws_proxy, http_proxy or all_proxy for
+--- ws://, wss_proxy, https_proxy or all_proxy for wss://, but for the hosts in
+--- no_proxy.
+---
+--- `redirects` follows 301, 302, 303, 307 and 308 with a Location, relative or
+--- not, where http means ws and https wss. Past that number the refusal is the
+--- result. Not followed, with a message that says so: from wss to ws; a Location
+--- with a user name or password in it; with `unix`, to another scheme, host or
+--- port. Headers, Origin and protocols are sent again; Authorization (Basic auth
+--- too), Cookie and Proxy-Authorization only as long as scheme, host and port
+--- stay what they were. Proxies are chosen anew. `tls` holds for every host, but
+--- for its `server_name`.
+---@class weft.ConnectOptions: weft.ConnectionOptions
+---@field headers? table<string, string|string[]> further headers; the handshake's own raise
+---@field origin? string the Origin header (none)
+---@field user_agent? string the User-Agent header ("weft/1.0.0"); "" sends none
+---@field username? string for Basic auth, instead of what the URL says; no ":" in it
+---@field password? string with `username` or a user name in the URL ("")
+---@field tls? weft.ClientTls for wss://, also where a redirect leads there; ws:// takes no notice of it
+---@field proxy? string|false "http://user:password@host:port", "socks5://..." or false for none; unset: what the environment says
+---@field unix? string the path of a Unix-domain socket to connect to, without a proxy; Host and path are still the URL's
+---@field redirects? integer how many redirects to follow (0)
+---@field timeout? number the whole opening: names, proxy, TLS, handshake, redirects (10)
+---@field events? weft.Events return at once, and call these
+
+--- Decides whether to go on after an attempt that failed for the `attempt`th
+--- time since a connection was open. By default one does not after "url" and
+--- "tls", nor after a status from 400 to 499 other than 408 and 429.
+---@alias weft.Retry fun(message: string, code: string, attempt: integer, response: weft.Response?): boolean?
+
+--- Options of weft.reconnecting.
+---@class weft.ReconnectingOptions: weft.ConnectOptions
+---@field min_delay? number the longest first delay, in seconds (0.25); doubled with each failure
+---@field max_delay? number the longest delay (30)
+---@field max_attempts? integer how many times in a row connecting may fail (no limit)
+---@field retry? weft.Retry
+---@field on_retry? fun(delay: number, message: string) called before each delay, with what went wrong
