@@ -1,5 +1,4 @@
 local lfs = require "lfs"
-local socket = require "socket"
 local case = require "support.case"
 local command = require "support.command"
 local frame = require "support.frame"
@@ -254,9 +253,7 @@ describe("weft connect", function()
   end
 
   it("exits with 1 when it cannot connect, and says why", case(function(t)
-    local sock = assert(socket.bind("127.0.0.1", 0))
-    local _, port = sock:getsockname()
-    sock:close()
+    local port = t:free_port()
     local output, errors, status = command.start(t.weft, { "connect", "ws://127.0.0.1:" .. port }):wait()
     assert.equal("", output)
     assert.is_truthy(errors:find(("connect to 127.0.0.1:%d: connection refused"):format(port), 1, true), errors)

@@ -1,4 +1,3 @@
-local socket = require "socket"
 local case = require "support.case"
 local frame = require "support.frame"
 local handshake = require "support.handshake"
@@ -12,14 +11,6 @@ local function recorder(log)
     close = function(_, code, reason) log[#log + 1] = ("close %d %s"):format(code, reason) end,
     error = function(_, message, code) log[#log + 1] = ("error %s: %s"):format(code, message) end,
   }
-end
-
---- A port of 127.0.0.1 on which nobody listens.
-local function free_port()
-  local sock = assert(socket.bind("127.0.0.1", 0))
-  local _, port = sock:getsockname()
-  sock:close()
-  return math.tointeger(tonumber(port))
 end
 
 describe("a server with events", function()
@@ -334,7 +325,7 @@ describe("a client with events", function()
 
   it("gets an error event and then close when it cannot connect", case(function(t)
     local log = {}
-    local port = free_port()
+    local port = t:free_port()
     local ws = t:connect(port, { events = recorder(log) })
     t:wait_until(function() return #log >= 2 end, "the events")
     t.weft.sleep(0.005)
@@ -368,7 +359,7 @@ describe("a client with events", function()
   end))
 
   it("wakes a send that waits when the connect fails", case(function(t)
-    local ws = t:connect(free_port(), { events = { error = function() end } })
+    local ws = t:connect(t:free_port(), { events = { error = function() end } })
     assert.same({ n = 4, nil, "closed", 1006, "" }, table.pack(ws:send "never"))
   end))
 

@@ -1,13 +1,4 @@
-local socket = require "socket"
 local case = require "support.case"
-
---- A port of 127.0.0.1 on which nobody listens.
-local function free_port()
-  local sock = assert(socket.bind("127.0.0.1", 0))
-  local _, port = sock:getsockname()
-  sock:close()
-  return math.tointeger(tonumber(port))
-end
 
 --- What a failed opener gives: a sentence and the stable word.
 local function assert_failed(code, result, message, got_code)
@@ -21,7 +12,7 @@ end
 
 describe("a connect that fails", function()
   it("gives nil, a sentence that names what was tried, and \"refused\"", case(function(t)
-    local port = free_port()
+    local port = t:free_port()
     local message = assert_failed("refused", t.weft.connect(("ws://127.0.0.1:%d/chat"):format(port)))
     assert.equal(("connect to 127.0.0.1:%d: connection refused"):format(port), message)
   end))
@@ -124,7 +115,7 @@ describe("a connect that fails", function()
   end))
 
   it("works on the main thread as well", case.blocking(function(t)
-    assert_failed("refused", t.weft.connect(("ws://127.0.0.1:%d/"):format(free_port())))
+    assert_failed("refused", t.weft.connect(("ws://127.0.0.1:%d/"):format(t:free_port())))
     assert_failed("url", t.weft.connect "nowhere")
     assert_failed("dns", t.weft.connect("ws://" .. ("x"):rep(64) .. ".invalid/"))
   end))

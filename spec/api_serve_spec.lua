@@ -1,5 +1,4 @@
 local lfs = require "lfs"
-local socket = require "socket"
 local weft = require "weft"
 local case = require "support.case"
 local child_process = require "support.child"
@@ -11,14 +10,6 @@ local function socket_path()
   local path = os.tmpname()
   os.remove(path)
   return path
-end
-
---- A port that was free a moment ago.
-local function free_port()
-  local sock = assert(socket.bind("127.0.0.1", 0))
-  local _, port = sock:getsockname()
-  sock:close()
-  return math.tointeger(tonumber(port))
 end
 
 --- A child that serves on a Unix-domain socket, and the path, once it accepts.
@@ -55,7 +46,7 @@ describe("weft.serve", function()
   end))
 
   it("takes a port and a handler for short", case(function(t)
-    local port = free_port()
+    local port = t:free_port()
     local task = t:spawn(function()
       t.weft.serve(port, function(ws)
         for message, kind in ws:messages() do

@@ -1,6 +1,5 @@
 -- The opening handshake as a client sees it (RFC 6455, 4.1): what it asks, and
 -- what it makes of servers that answer wrongly, late or not at all.
-local socket = require "socket"
 local case = require "support.case"
 local frame = require "support.frame"
 local handshake = require "support.handshake"
@@ -273,9 +272,7 @@ describe("a client", function()
   end))
 
   it("names the address and the reason when nobody listens", case(function(t)
-    local sock = assert(socket.bind("127.0.0.1", 0))
-    local _, port = sock:getsockname()
-    sock:close()
+    local port = t:free_port()
     local ws, message, code = t.weft.connect(("ws://127.0.0.1:%d/"):format(port))
     assert.is_nil(ws)
     assert.equal(("connect to 127.0.0.1:%d: connection refused"):format(port), message)

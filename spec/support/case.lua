@@ -178,12 +178,10 @@ function methods:serve_upgraded(fn, options)
   end)
 end
 
---- A port of 127.0.0.1 on which nobody listens just now.
+--- A port of 127.0.0.1 on which nobody listens.
 ---@return integer
-function methods:free_port()
-  local listener = peer.listen(self.weft)
-  listener:close()
-  return listener.port
+function methods.free_port()
+  return peer.free_port()
 end
 
 --- The errors reported so far, each { error, traceback, subject }, now expected.

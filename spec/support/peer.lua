@@ -72,6 +72,21 @@ function peer.listen(weft)
   return setmetatable({ weft = weft, socket = sock, port = math.tointeger(tonumber(port)) }, listener)
 end
 
+--- A port of 127.0.0.1 on which nobody listens, and that the system gives to
+--- nobody who asks for any: what runs beside this does not get it meanwhile.
+---@return integer
+function peer.free_port()
+  local port, free
+  repeat
+    local any = assert(socket.bind("127.0.0.1", 0))
+    port = 10000 + tonumber((select(2, any:getsockname()))) % 22000
+    any:close()
+    free = socket.bind("127.0.0.1", port)
+  until free
+  free:close()
+  return math.tointeger(port)
+end
+
 --- The next connection, or nil, why.
 ---@return Peer?, string?
 function listener:accept(timeout)
