@@ -7,7 +7,7 @@ local patience = require "support.patience"
 local served, joined = fallback.served, fallback.joined
 
 -- Records that take a while: fewer where everything does.
-local MANY = patience(1) > 1 and 20000 or 500000
+local MANY = patience(1) > 1 and 20000 or 100000
 
 describe("an opening of weft.fallback", function()
   it("has no body, which would be kept as long as the session", case(function(t)
@@ -84,18 +84,18 @@ describe("posts of weft.fallback", function()
   it("of very many records leave others their turns", case(function(t)
     local client, stream = joined(t, function(ws) ws:receive() end)
     local echo = t:upgrade(t:server { websocket = case.echo })
-    local longest = 0
+    local over = { done = true, failed = true, cancelled = true }
+    local echoes = 0
     local posted = t:spawn(function()
       return client:post_body("1 0\n" .. ("t\n"):rep(MANY)).status
     end)
-    while posted:status() ~= "done" do
-      local begun = t.weft.now()
+    while not over[posted:status()] do
       echo:send(frame.client.text "quick")
       assert.equal("quick", echo:message())
-      longest = math.max(longest, t.weft.now() - begun)
+      echoes = echoes + 1
     end
     assert.same({ true, 204 }, { posted:join() })
-    assert.is_true(longest < patience(0.2), longest)
+    assert.is_true(echoes >= MANY / 5000, echoes)
     stream:close()
   end, 30))
 

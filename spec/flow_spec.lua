@@ -300,15 +300,15 @@ describe("idle_timeout", function()
   end))
 
   it("is put off by messages that come in, and by ones that go out", case(function(t)
-    local raw = t:upgrade(t:server { idle_timeout = 0.25 })
+    local raw = t:upgrade(t:server { idle_timeout = 0.9 })
     local ws = t:accepted()
-    for _ = 1, 4 do
-      t.weft.sleep(0.08)
+    for _ = 1, 5 do
+      t.weft.sleep(0.2)
       raw:send(client.text "in")
       assert.equal("in", (ws:receive()))
     end
-    for _ = 1, 4 do
-      t.weft.sleep(0.08)
+    for _ = 1, 5 do
+      t.weft.sleep(0.2)
       ws:send "out"
       assert.equal("out", (raw:message()))
     end
