@@ -517,10 +517,10 @@ describe("the keepalive of an event stream", function()
   end))
 
   it("is not needed while something is sent", case(function(t)
-    local stream, raw = open(t, { ping_interval = patience(0.2) })
+    local stream, raw = open(t, { ping_interval = patience(0.7) })
     for _ = 1, 20 do
       stream:send "x"
-      t.weft.sleep(patience(0.02))
+      t.weft.sleep(patience(0.05))
     end
     comes(raw, ("data: x\n\n"):rep(20))
   end))
