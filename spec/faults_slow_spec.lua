@@ -30,7 +30,7 @@ describe("a 16 MiB message to a slow reader", function()
   end))
 
   it("arrives when a weft reads it piece by piece", case(function(t)
-    local keepalive = { ping_interval = patience(0.1), ping_timeout = patience(0.3), max_message = 32 * MEBI }
+    local keepalive = { ping_interval = patience(0.1), ping_timeout = patience(0.8), max_message = 32 * MEBI }
     local near, far = t:both(keepalive, keepalive)
     t:spawn(function()
       assert(near:send(("0123456789abcdef"):rep(MEBI), "binary"))
@@ -40,7 +40,7 @@ describe("a 16 MiB message to a slow reader", function()
       got = got + #chunk
       if math.floor(got / (2 * MEBI)) > paused then
         paused = paused + 1
-        t.weft.sleep(0.1)
+        t.weft.sleep(patience(0.15))
       end
     end
     assert.equal(16 * MEBI, got)

@@ -350,21 +350,21 @@ describe("the keepalive", function()
   end))
 
   it("takes any byte for life, half a frame too", case(function(t)
-    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.25 })
+    local raw = t:upgrade(t:server { ping_interval = 0.05, ping_timeout = 0.9 })
     local ws = t:accepted()
     local message = client.text "a byte now and then"
     for at = 1, #message do
       raw:send(message:sub(at, at))
-      t.weft.sleep(0.03)
+      t.weft.sleep(0.05)
     end
     assert.equal("a byte now and then", (ws:receive()))
     assert.equal("open", ws.state)
   end))
 
   it("between two wefts keeps both ends, though nobody receives", case(function(t)
-    local quick = { ping_interval = 0.05, ping_timeout = 0.25 }
+    local quick = { ping_interval = 0.05, ping_timeout = 0.8 }
     local near, far = t:both(quick, quick)
-    t.weft.sleep(0.4)
+    t.weft.sleep(1.2)
     assert.same({ "open", "open" }, { near.state, far.state })
     assert.is_number(near.latency)
     assert.is_number(far.latency)
