@@ -138,17 +138,21 @@ describe("a connection", function()
   end))
 
   it("does not outlast its server: one that is idle ends, one that is answered says close", case(function(t)
+    local go, asked = t.weft.queue(), 0
     local server = t:listen { http = function()
-      t.weft.sleep(0.05)
+      asked = asked + 1
+      go:take()
       return 200, {}, "done"
     end }
     local idle, busy = t:dial(server), t:dial(server)
     idle:send(get "/")
+    go:put(true)
     assert.equal("done", next_answer(idle).body)
     busy:send(get "/")
-    t.weft.sleep(0.02)
+    t:wait_until(function() return asked == 2 end, "the second request")
     local closing = t:spawn(server.close, server, 5)
     assert.same({ "", "fin" }, { idle:read_until_closed() })
+    go:put(true)
     local answer = busy:answer()
     assert.same({ "close", "done", "fin" }, { answer.headers.connection, answer.body, answer.ending })
     busy:close()

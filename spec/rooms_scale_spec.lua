@@ -159,7 +159,7 @@ describe("a room of ten thousand", function()
     assert.equal(tostring(CROWD), clients "return between('all', 1, 24)")
     finish(clients_child)
     finish(server_child)
-  end, 40))
+  end, 90))
 
   it("goes on while some join, leave and drop dead", case(function(t)
     local server, server_child, url = start(t, SERVER)
@@ -182,7 +182,7 @@ describe("a room of ten thousand", function()
     assert.equal("300", clients("return between('late', nil, %d)", last + 1))
     finish(clients_child)
     finish(server_child)
-  end, 40))
+  end, 90))
 end)
 
 -- What the kernel is asked for, as strace(1) has seen it.
