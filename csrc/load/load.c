@@ -15,7 +15,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "load/load_inner.h"
-#include "net/sock.h"
+#include "net/clock.h"
 
 enum { SPARE = 64 }; /* descriptors: the standard ones, the poller's, ... */
 

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "load/load_inner.h"
-#include "net/sock.h"
+#include "net/clock.h"
 
 static bool
 fail_one(struct weft_load *l, const struct weft_load_conn *c, const char *why)

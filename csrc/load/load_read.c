@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "load/load_inner.h"
-#include "net/sock.h"
+#include "net/clock.h"
 #include "proto/mask.h"
 
 enum { RSV1 = 4 }; /* the bit of a message that is compressed */

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "loop/dial_inner.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 #define RESOLUTION_DELAY (WEFT_SECOND / 20) /* 3: for IPv6, behind IPv4 */

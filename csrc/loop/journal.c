@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "loop/loop.h"
-#include "net/sock.h"
+#include "net/clock.h"
 
 void
 weft_journal_init(struct weft_journal *j, struct weft_loop *loop)

@@ -12,6 +12,7 @@
 #include "loop/listener.h"
 #include "loop/memory.h"
 #include "loop/room.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 const char *

@@ -7,6 +7,7 @@
 
 #include "loop/link_inner.h"
 #include "loop/listener.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 /* ---- what becomes of the connection */

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "loop/link_inner.h"
-#include "net/sock.h"
+#include "net/clock.h"
 #include "loop/room.h"
 
 struct entry {

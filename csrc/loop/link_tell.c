@@ -6,7 +6,7 @@
 
 #include "loop/link_inner.h"
 #include "loop/listener.h"
-#include "net/sock.h"
+#include "net/clock.h"
 
 /* What is kept of a connection that is told of. */
 struct story {

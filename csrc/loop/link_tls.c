@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 /* What handshakes, each a long computation, may take of a turn. */

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "loop/link_inner.h"
 #include "loop/memory.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 /* How long accepting pauses when descriptors or memory have run out. */

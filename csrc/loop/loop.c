@@ -9,6 +9,7 @@
 #include "loop/link_inner.h"
 #include "loop/listener.h"
 #include "loop/memory.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 enum weft_status

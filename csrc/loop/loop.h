@@ -26,7 +26,7 @@
 #include "loop/counters.h"
 #include "loop/poller.h"
 #include "loop/timers.h"
-#include "net/sock.h"
+#include "net/clock.h"
 #include "proto/deflate.h"
 #include "proto/http_response.h"
 
@@ -57,7 +57,6 @@ enum {
 #endif
 
 #define WEFT_FOREVER INT64_MAX
-#define WEFT_SECOND INT64_C(1000000000)
 
 /* An item of work, embedded in what it belongs to. */
 struct weft_work {

@@ -29,6 +29,7 @@
 #include "lua/check.h"
 #include "lua/signal.h"
 #include "lua/state.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 #define CREW_TYPE "weft.Crew"

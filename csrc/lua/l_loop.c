@@ -10,6 +10,7 @@
 #include "lua/check.h"
 #include "lua/signal.h"
 #include "lua/state.h"
+#include "net/clock.h"
 #include "net/foreign.h"
 #include "net/sock.h"
 

@@ -17,6 +17,7 @@
 
 #include "lua/signal.h"
 #include "lua/state.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 enum { SIGNALS = 3 };

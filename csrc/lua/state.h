@@ -14,7 +14,7 @@
 #include "loop/room.h"
 #include "lua/collector.h"
 #include "lua/compat.h"
-#include "net/sock.h"
+#include "net/clock.h"
 
 /* One per lua_State, in the registry: what runs in it now. */
 struct weft_state {

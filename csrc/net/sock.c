@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -29,15 +28,6 @@ int
 weft_sock_begin(void)
 {
     return 0;
-}
-
-int64_t
-weft_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 const char *
@@ -356,24 +346,6 @@ interrupted(long *n)
         return true;
     *n = errno == EWOULDBLOCK ? -EAGAIN : -errno;
     return false;
-}
-
-double
-weft_wall_time(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-int64_t
-weft_wall_clock(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec;
 }
 
 long

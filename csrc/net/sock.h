@@ -22,9 +22,6 @@
  */
 int weft_sock_begin(void);
 
-/* Monotonic nanoseconds. */
-int64_t weft_now(void);
-
 /*
  * Binds and listens; returns the descriptor.  TCP gets SO_REUSEADDR, an IPv6
  * address V6ONLY unless `dual` (then one socket serves both families).
@@ -71,10 +68,6 @@ int weft_sock_local(int fd, struct weft_addr *a);
  * error of getaddrinfo(), as gai_strerror(). */
 const char *weft_error_words(int error);
 const char *weft_name_error_words(int error);
-
-/* Seconds since 1970 (UTC), as the system's clock has it. */
-int64_t weft_wall_clock(void);
-double weft_wall_time(void); /* the same, with fractions */
 
 /* Closes *fd once, if it is not -1, and sets it to -1. */
 void weft_sock_close(int *fd);

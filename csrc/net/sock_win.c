@@ -17,8 +17,6 @@ enum {
     MOST = 1 << 30 /* in one call: lengths are ints */
 };
 
-#define SINCE_1601 INT64_C(116444736000000000) /* 1970, as file_time() counts */
-
 /* Errors --------------------------------------------------------------------*/
 
 static const struct {
@@ -101,43 +99,6 @@ weft_sock_begin(void)
     int error = WSAStartup(MAKEWORD(2, 2), &data);
 
     return error != 0 ? negated(error) : 0;
-}
-
-/* Clocks --------------------------------------------------------------------*/
-
-int64_t
-weft_now(void)
-{
-    LARGE_INTEGER count, frequency;
-    int64_t f, c;
-
-    QueryPerformanceFrequency(&frequency);
-    QueryPerformanceCounter(&count);
-    f = frequency.QuadPart;
-    c = count.QuadPart;
-    return c / f * 1000000000 + c % f * 1000000000 / f;
-}
-
-/* Since 1601, in units of 100 ns. */
-static int64_t
-file_time(void)
-{
-    FILETIME t;
-
-    GetSystemTimePreciseAsFileTime(&t);
-    return (int64_t)((uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime);
-}
-
-double
-weft_wall_time(void)
-{
-    return (double)(file_time() - SINCE_1601) / 1e7;
-}
-
-int64_t
-weft_wall_clock(void)
-{
-    return (file_time() - SINCE_1601) / 10000000;
 }
 
 /* Sockets as weft wants them ------------------------------------------------*/

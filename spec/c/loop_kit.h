@@ -22,6 +22,7 @@
 #include "loop/link.h"
 #include "loop/listener.h"
 #include "loop/memory.h"
+#include "net/clock.h"
 #include "net/sock.h"
 #include "proto/mask.h"
 

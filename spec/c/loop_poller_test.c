@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "loop/poller.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 enum { MILLISECOND = 1000000, MANY = 1200, ROOM = 64 };

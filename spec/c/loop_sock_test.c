@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "net/clock.h"
 #include "net/sock.h"
 
 /* Addresses -----------------------------------------------------------------*/
