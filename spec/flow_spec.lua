@@ -262,6 +262,16 @@ describe("a reader that takes nothing", function()
     assert.same({ nil, "closed", 1006, "" }, { ws:send "x" })
   end))
 
+  -- What the kernels at both ends take between them comes in two parts: until the
+  -- socket is full, and a little later.
+  it("is dropped well before twice that", case(function(t)
+    local timeout = patience(0.4)
+    local ws = slow_reader(t, { write_timeout = timeout })
+    assert(ws:try_send(("x"):rep(16 * MEBI), "binary"))
+    t.weft.sleep(1.6 * timeout) -- timers come in their order
+    assert.same({ "slow", "closed" }, { ws.close_cause, ws.state })
+  end))
+
   --- It reads a piece now and then, and then the rest.
   local function is_kept(t, write_timeout, size, pause)
     local ws, raw = slow_reader(t, { write_timeout = patience(write_timeout) })

@@ -8,6 +8,8 @@
 
 #include "base/bytes.h"
 
+enum { OFFERS = 8 }; /* of waiting output, in the time that it may wait */
+
 /* a + b, where either may be WEFT_FOREVER */
 static int64_t
 after(int64_t a, int64_t b)
@@ -95,10 +97,30 @@ deadline(const struct weft_link *k)
     return sooner(at, keepalive_deadline(k));
 }
 
+/*
+ * While output waits, the socket is offered it a few times before it is too
+ * late.  The kernel tells late that it takes more: when a third of its buffer,
+ * which may be megabytes, is free.  Who reads slowly has made progress before;
+ * and what the peer's kernel took as it all began is no progress in the end.
+ */
+static int64_t
+next_look(const struct weft_link *k)
+{
+    int64_t at = deadline(k), since, step;
+
+    if (at == WEFT_FOREVER || k->flow->stalled == 0)
+        return at;
+    since = k->flow->stalled;
+    step = (at - since) / OFFERS;
+    if (step <= 0 || k->loop->now >= at - step)
+        return at;
+    return since + ((k->loop->now - since) / step + 1) * step;
+}
+
 void
 weft_link_retime(struct weft_link *k)
 {
-    int64_t at = deadline(k);
+    int64_t at = next_look(k);
 
     if (at == WEFT_FOREVER)
         return; /* a timer already set finds nothing due */
@@ -200,14 +222,11 @@ opening_expired(struct weft_link *k)
                            to);
 }
 
-/*
- * The kernel tells late that a socket takes more: when a third of its buffer,
- * which may be megabytes, is free.  Who reads slowly has made progress before.
- */
+/* See next_look(); when the timer comes for another reason it does no harm. */
 static void
 offer_again(struct weft_link *k)
 {
-    if (k->flow->stalled != 0 && k->loop->now >= deadline(k))
+    if (k->flow->stalled != 0)
         weft_link_flush(k);
 }
 
