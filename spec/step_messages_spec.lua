@@ -265,3 +265,65 @@ describe("a step with a limit of messages", function()
     end
   end))
 end)
+
+describe("a log in steps with a limit", function()
+  -- Whoever is refused is seen by no handler, but by the log: they all are here, at
+  -- the same moment.
+  local function refuse(t, server, count)
+    local socks = dial_all(server, count)
+    t:wait_until(function() return server:stats().accepted >= count end, "the last one")
+    for i, sock in ipairs(socks) do
+      assert(sock:send(("GET /%d HTTP/1.1\r\n\r\n"):format(i))) -- without a Host
+    end
+    return socks
+  end
+
+  it("is told no more, and all of it in the end", case.blocking(function(t)
+    local told = {}
+    local server = t:listen { log = function(event)
+      told[#told + 1] = event.event == "refused" and event.path or event.event
+    end }
+    local socks = refuse(t, server, 20)
+    step_all(t, function() return #told end, 21)
+    close_all(socks)
+    local seen = {}
+    for i = 2, 21 do
+      seen[tonumber(told[i]:sub(2))] = true
+    end
+    assert.equal(20, #seen)
+  end))
+
+  it("does not keep handlers from running, nor they the log", case.blocking(function(t)
+    local heard, told = 0, 0
+    local server = t:listen {
+      log = function() told = told + 1 end,
+      websocket = { message = function() heard = heard + 1 end },
+    }
+    local clients = {}
+    for i = 1, 5 do
+      clients[i] = t:connect(server)
+    end
+    local socks = refuse(t, server, 25)
+    for _, ws in ipairs(clients) do
+      ws:try_send "hello"
+    end
+    local deadline = weft.now() + patience(5)
+    while heard < 5 or told < 1 + 5 + 25 do
+      local before = told
+      t.weft.step(0.01, { seconds = 0 })
+      assert.is_true(told - before <= 1)
+      assert(weft.now() < deadline, "it never ended")
+    end
+    close_all(socks)
+  end))
+
+  it("is told the end of its server, when nothing else is left", case.blocking(function(t)
+    local told = {}
+    local server = t.weft.listen { port = 0, websocket = case.echo, log = function(event)
+      told[#told + 1] = event.event
+    end }
+    t.weft.spawn(function() server:close() end)
+    while t.weft.step(0.01, { messages = 1 }) do end -- luacheck: ignore 542
+    assert.same({ "listening", "closing", "closed" }, told)
+  end))
+end)

@@ -3,7 +3,8 @@
  * between the phases of a turn; what Lua adds to it; and lines for stderr.
  *
  * The function is called behind all else that a turn does, never by what
- * happens.  An event for which there is no memory is counted, and the next one
+ * happens; what is left when a bounded turn is over goes first in the next
+ * one, so that the log never falls behind by more.  An event for which there is no memory is counted, and the next one
  * says so.
  */
 #include "lua/check.h"
@@ -142,12 +143,18 @@ tell(lua_State *L)
     return 0;
 }
 
-static void
-tell_all(lua_State *L, struct weft_server *s)
+/* False: the turn was over before all was told. */
+static bool
+tell_all(lua_State *L, struct weft_server *s, bool bounded)
 {
+    struct weft_instance *I = s->instance;
     struct weft_told t;
 
-    while (weft_journal_next(&s->journal, &t)) {
+    for (;;) {
+        if (bounded && weft_turn_is_over(I))
+            return false;
+        if (!weft_journal_next(&s->journal, &t))
+            return true;
         lua_pushcfunction(L, tell);
         lua_pushlightuserdata(L, s);
         lua_pushlightuserdata(L, &t);
@@ -155,29 +162,36 @@ tell_all(lua_State *L, struct weft_server *s)
             s->journal.lost++;
             lua_pop(L, 1);
         }
+        I->messages--;
+        I->done++;
     }
 }
 
 void
-weft_log_tell(lua_State *L, struct weft_instance *I)
+weft_log_tell(lua_State *L, struct weft_instance *I, bool bounded)
 {
+    bool over = false;
     struct weft_node *n;
 
     if (I->telling) /* the function itself has come here */
         return;
     I->telling = true;
     I->state->turns++; /* it must not wait, wherever this is */
-    while ((n = weft_list_take(&I->loop.journals)) != NULL) {
+    while (!over && (n = weft_list_take(&I->loop.journals)) != NULL) {
         struct weft_journal *j = WEFT_CONTAINER(n, struct weft_journal, node);
         struct weft_server *s = WEFT_CONTAINER(j, struct weft_server, journal);
 
         weft_push_noted(L, s); /* it stays until all is told */
-        tell_all(L, s);
-        weft_unanchor(L, I, &s->journal);
+        over = !tell_all(L, s, bounded);
+        if (over)
+            weft_list_add(&I->loop.journals, &j->node);
+        else
+            weft_unanchor(L, I, &s->journal);
         lua_pop(L, 1);
     }
     I->state->turns--;
     I->telling = false;
+    I->log_behind = over;
 }
 
 /* ---- what Lua calls */
@@ -232,7 +246,7 @@ core_tell_log(lua_State *L)
     struct weft_instance *I = luaL_checkudata(L, 1, WEFT_LOOP_TYPE);
 
     if (!I->closed)
-        weft_log_tell(L, I);
+        weft_log_tell(L, I, false);
     return 0;
 }
 

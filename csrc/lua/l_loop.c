@@ -128,7 +128,7 @@ core_close(lua_State *L)
     I->closed = true;
     drop_servers(I);
     drop_links(&I->loop.links);
-    weft_log_tell(L, I);
+    weft_log_tell(L, I, false);
     I->event_count = I->closing_count = 0;
     weft_loop_deinit(&I->loop);
     I->lent_count = 0;

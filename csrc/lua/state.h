@@ -198,6 +198,7 @@ struct weft_instance {
     lua_Integer loop_at, anchors_at, lent_at; /* in the state's weak table */
     bool closed, closing, stopped, in_turn;
     bool telling;             /* a log's function is being called */
+    bool log_behind;          /* a bounded turn was over before it knew all */
     struct weft_node ready;   /* tasks to resume in the next turn */
     struct weft_node batch;   /* tasks to resume in this turn */
     struct weft_node borrowers; /* connections with lent strings of their own */
@@ -473,8 +474,9 @@ void weft_loop_register(lua_State *L);
  * the table at spec; false without one.  And has it told, once it listens. */
 bool weft_log_prepare(lua_State *L, const struct weft_server *s, int spec);
 void weft_log_begin(struct weft_server *s);
-/* Tells what has happened to the servers' logs. */
-void weft_log_tell(lua_State *L, struct weft_instance *I);
+/* Tells what has happened to the servers' logs; or as much of it as there is
+ * time for in a turn: I->log_behind says whether that was not all. */
+void weft_log_tell(lua_State *L, struct weft_instance *I, bool bounded);
 void weft_log_register(lua_State *L);
 
 /* ---- l_queue.c, l_room.c, l_signal.c, l_crew.c, l_process.c, l_text.c: each

@@ -10,7 +10,8 @@ bool
 weft_instance_alive(const struct weft_instance *I)
 {
     return I->task_count > 0 || I->server_count > 0 || I->event_count > 0
-           || I->closing_count > 0 || I->loop.behind;
+           || I->closing_count > 0 || I->loop.behind
+           || !weft_list_empty(&I->loop.journals);
 }
 
 bool
@@ -71,13 +72,16 @@ service(lua_State *L, struct weft_instance *I, struct weft_work *work)
 /*
  * What is named, then tasks.  Those that a turn has left when it was over go first
  * in the next one, and if that is over with them, what is named goes first after
- * that: neither can keep the other from running.
+ * that: neither can keep the other from running.  Before all that comes what the
+ * log has not been told: once it knows, what is named has its turn.
  */
 static void
 run(lua_State *L, struct weft_instance *I)
 {
     struct weft_work *work;
 
+    if (I->log_behind)
+        weft_log_tell(L, I, true);
     weft_task_run_ready(L, I);
     if (weft_turn_is_over(I))
         return;
@@ -108,7 +112,7 @@ turn_body(lua_State *L)
     weft_loop_flush(&I->loop);
     weft_return_lent(L, I);
     if (!weft_list_empty(&I->loop.journals))
-        weft_log_tell(L, I);
+        weft_log_tell(L, I, true);
     weft_loop_end_turn(&I->loop);
     weft_untold_settle(L, &I->untold);
     return 0;
