@@ -211,6 +211,35 @@ describe("a line of a log", function()
     end)
   end
 
+  for _, form in ipairs { "text", "json" } do
+    it("of " .. form .. " is no longer where everything in it is long", function()
+      local texts = {
+        "remote_address", "method", "path", "kind", "protocol", "tls", "url", "reason", "cause", "option", "message",
+        "traceback",
+      }
+      for _, text in ipairs(hostile) do
+        local event = { time = 2 ^ 40, event = "request" }
+        for _, name in ipairs(texts) do
+          event[name] = text
+        end
+        for _, name in ipairs { "worker", "pid", "connection", "status", "bytes", "connections", "dropped", "lost" } do
+          event[name] = 2 ^ 53
+        end
+        local line = written(form, event)
+        assert.is_true(#line <= 4096, "it has " .. #line .. " bytes")
+        assert.equal("\n", line:sub(-1))
+        assert.is_truthy(utf8.len(line), line)
+        if form == "json" then
+          local object = parse(line:sub(1, -2))
+          for _, name in ipairs(texts) do
+            assert.is_string(object[name])
+          end
+          assert.equal(2 ^ 53, object.lost)
+        end
+      end
+    end)
+  end
+
   it("of text quotes what would look like another field", function()
     local function value(text)
       return written("text", { time = 1.5, event = "close", reason = text }):match " reason=(.*)\n$"

@@ -14,8 +14,9 @@ local order = {
 }
 
 -- Bytes: a line is no longer than what a pipe takes as one (PIPE_BUF), so that the
--- lines of several workers do not mix.  Of each value there is room for so many.
-local ROOM, TRACE_ROOM = 480, 1200
+-- lines of several workers do not mix.  Of each value there is room for so many, less
+-- where there are more long ones than any event has.
+local LONGEST, ROOM, TRACE_ROOM = 4096, 480, 1200
 
 local STDERR = 2
 
@@ -124,21 +125,22 @@ local forms = {
   json = { field = '"%s":%s', between = ",", before = "{", after = "}\n", value = json_value },
 }
 
-local function value_of(form, name, value)
+local function value_of(form, name, value, share)
   if name == "seconds" then
     return seconds(value)
   elseif type(value) == "number" then
     return ("%d"):format(value)
   end
-  return form.value(value, name == "traceback" and TRACE_ROOM or ROOM)
+  return form.value(value, math.floor((name == "traceback" and TRACE_ROOM or ROOM) * share))
 end
 
-local function line_of(form, event)
+-- The line, where values get that share of their room.
+local function line_of(form, event, share)
   local fields = { form.field:format("time", form.value(time(event.time), ROOM)) }
   for _, name in ipairs(order) do
     local value = event[name]
     if value ~= nil then
-      fields[#fields + 1] = form.field:format(name, value_of(form, name, value))
+      fields[#fields + 1] = form.field:format(name, value_of(form, name, value, share))
     end
   end
   return form.before .. table.concat(fields, form.between) .. form.after
@@ -146,7 +148,11 @@ end
 
 -- Writes the event's line by one call of the system: whether all of it was.
 local function write(self, event)
-  local line = self.torn .. line_of(self.form, event)
+  local share = 1
+  local line
+  repeat
+    line, share = self.torn .. line_of(self.form, event, share), share / 2
+  until #line <= LONGEST
   local written = core.write_line(STDERR, line)
   if written == #line then
     self.torn = ""
