@@ -17,6 +17,12 @@ local function binary(command, family, block)
 end
 
 local V2 = binary(0x21, 0x11, "\192\0\2\8\127\0\0\1\1\0\1\187")
+-- The same with what it says of TLS, and other extensions before and behind that.
+local function tls_said(of_tls, before, behind)
+  return binary(0x21, 0x11, "\192\0\2\8\127\0\0\1\1\0\1\187" .. (before or "") .. "\x20"
+                            .. string.pack(">s2", of_tls) .. (behind or ""))
+end
+
 local V6 = "\x20\x01\x0d\xb8" .. ("\0"):rep(11)
 
 local function serve(t, more)
@@ -52,6 +58,16 @@ local taken = {
   { "version 2, IPv6", binary(0x21, 0x21, V6 .. "\9" .. V6 .. "\1\0\80\0\81"), "2001:db8::9 80 false" },
   { "version 2, extensions", binary(0x21, 0x11, "\192\0\2\8\127\0\0\1\1\0\1\187" .. ("\4\0\1x"):rep(900)),
     "192.0.2.8 256 false" },
+  { "version 2, TLS to the proxy", tls_said "\1\0\0\0\0", "192.0.2.8 256 true" },
+  { "version 2, TLS and more", tls_said("\7\0\0\0\0\33\0\7TLSv1.3", "\2\0\1x", "\4\0\2\0\0"), "192.0.2.8 256 true" },
+  { "version 2, no TLS to the proxy", tls_said "\0\0\0\0\0", "192.0.2.8 256 false" },
+  { "version 2, a certificate without TLS", tls_said "\6\0\0\0\0", "192.0.2.8 256 false" },
+  { "version 2, TLS without a word", tls_said "", "192.0.2.8 256 false" },
+  { "version 2, TLS inside of something else", tls_said("\0\0\0\0\0", "\4\0\5\x20\0\2\1\0"), "192.0.2.8 256 false" },
+  { "version 2, more than there is", binary(0x21, 0x11, "\192\0\2\8\127\0\0\1\1\0\1\187\4\1\0\x20\0\1\1"),
+    "192.0.2.8 256 false" },
+  { "version 2, IPv6 and TLS", binary(0x21, 0x21, V6 .. "\9" .. V6 .. "\1\0\80\0\81\x20\0\5\1\0\0\0\0"),
+    "2001:db8::9 80 true" },
   { "version 2, a Unix-domain socket", binary(0x21, 0x31, "/run/a.sock" .. ("\0"):rep(205)), "/run/a.sock nil false" },
   { "version 2, one without a path", binary(0x21, 0x31, ("\0"):rep(216)), "unix nil false" },
 }
@@ -59,6 +75,8 @@ local untold = {
   { "version 1, UNKNOWN", "PROXY UNKNOWN\r\n" },
   { "version 1, UNKNOWN and more", "PROXY UNKNOWN 192.0.2.7 x\r\n" },
   { "version 2, LOCAL", binary(0x20, 0x00, "") },
+  { "version 2, LOCAL with TLS", binary(0x20, 0x00, "\x20\0\5\1\0\0\0\0") },
+  { "version 2, TLS of nobody", binary(0x21, 0x00, "\x20\0\5\1\0\0\0\0") },
   { "version 2, LOCAL with an address", binary(0x20, 0x11, "\192\0\2\8\127\0\0\1\1\0\1\187") },
   { "version 2, no family", binary(0x21, 0x00, "") },
 }
@@ -129,7 +147,7 @@ describe("a server that expects the PROXY protocol", function()
       local raw = t:dial(server)
       raw:send_in_pieces(each[2] .. handshake.request(), #each[2] > 500 and 100 or 1)
       assert.equal(101, raw:parsed_head().status)
-      assert.equal(each[3]:gsub(" false", ""), (raw:message()))
+      assert.equal(each[3]:gsub(" %l+$", ""), (raw:message()))
     end))
   end
 
@@ -249,6 +267,8 @@ describe("a server that expects the PROXY protocol", function()
     assert.same({ 1, 1 }, { server:stats().accepted, server:stats().refused })
     server = serve(t, { trusted_proxies = { "127.0.0.0/8" } })
     assert.equal("192.0.2.7 56324 false", told(t, server, V1))
+    server = serve(t, { trusted_proxies = {} }) -- which is nobody
+    assert.equal("", t:dial(server):read_until_closed())
   end))
 
   it("and believes in headers only whom it tells of", case(function(t)
@@ -260,6 +280,29 @@ describe("a server that expects the PROXY protocol", function()
     assert.equal("198.51.100.1 nil true", told(t, server, V1, lines))
     server = serve(t)
     assert.equal("192.0.2.7 56324 false", told(t, server, V1, lines))
+  end))
+
+  it("knows of each request on the connection, and of its WebSocket, that it came by TLS", case(function(t)
+    for _, trusted in ipairs { false, { "127.0.0.1" }, { "127.0.0.1", "192.0.2.8" } } do
+      local secure
+      local server = serve(t, {
+        trusted_proxies = trusted or nil,
+        upgrade = function(request)
+          secure = request.secure
+          return true
+        end,
+      })
+      local raw = t:dial(server)
+      raw:send(tls_said "\1\0\0\0\0")
+      for _ = 1, 2 do
+        raw:send(handshake.http { keep = true, lines = { "X-Forwarded-Proto: http" } })
+        assert.equal(200, raw:parsed_head().status)
+        assert.equal("192.0.2.8 256 true", (raw:receive(18)):gsub("nil", "256"))
+      end
+      raw:send(handshake.request())
+      assert.equal(101, raw:parsed_head().status)
+      assert.is_true(secure)
+    end
   end))
 
   it("works on a Unix-domain socket", case(function(t)

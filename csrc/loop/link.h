@@ -220,6 +220,7 @@ struct weft_link {
     bool again : 1;       /* a server's client: it has been answered before */
     bool met : 1;         /* a server's client: it speaks TLS, it seems */
     bool proxied : 1;     /* it goes, or went, through a proxy */
+    bool was_secure : 1;  /* a PROXY head says so: it came to that by TLS */
     bool inbox_ended : 1; /* the other end of a pair sends no more; or the peer
                              of one that lingers, which still gets what is
                              queued */

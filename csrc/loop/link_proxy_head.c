@@ -34,6 +34,7 @@ keep_client(struct weft_link *k, const struct weft_proxy_head *h)
         }
         break;
     }
+    k->was_secure = h->secure;
     weft_kept_drop(k->kept, WEFT_KEPT_PEER); /* who counted it did by that */
     return weft_link_keep_peer(k, &client);
 }

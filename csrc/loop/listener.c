@@ -153,7 +153,7 @@ tell_unwelcome(struct weft_listener *s, const struct weft_addr *from)
 static bool
 is_welcome(const struct weft_listener *s, const struct weft_addr *from)
 {
-    return !s->proxy_heads || s->trusted_count == 0
+    return !s->proxy_heads || s->trusted == NULL
            || weft_ranges_hold(s->trusted, s->trusted_count, from);
 }
 

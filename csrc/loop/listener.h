@@ -27,8 +27,9 @@ struct weft_listener {
     struct weft_counters counters;
     struct weft_journal *journal; /* the caller's; NULL: nobody asks */
     bool proxy_heads;           /* each connection begins with one */
-    const struct weft_range *trusted; /* the caller's: who may send one */
-    size_t trusted_count;       /* 0: whoever connects */
+    const struct weft_range *trusted; /* the caller's: who may send one; NULL:
+                                         whoever connects */
+    size_t trusted_count;
 };
 
 /*

@@ -209,6 +209,15 @@ core_set_field(lua_State *L)
     return 0;
 }
 
+/* core.was_secure(ws): whether the head of the PROXY protocol says that its
+ * client came by TLS */
+static int
+core_was_secure(lua_State *L)
+{
+    lua_pushboolean(L, asked(L, "was_secure")->link.was_secure);
+    return 1;
+}
+
 /* core.cancel_handler(ws) */
 static int
 core_cancel_handler(lua_State *L)
@@ -267,6 +276,7 @@ weft_request_register(lua_State *L)
         { "plan", core_plan },
         { "set_events", core_set_events },
         { "set_field", core_set_field },
+        { "was_secure", core_was_secure },
         { "cancel_handler", core_cancel_handler },
         { "is_own_handler", core_is_own_handler },
         { "is_idle", core_is_idle },

@@ -4,7 +4,6 @@
  */
 #include "proto/proxy_head.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -15,6 +14,9 @@ enum {
     SIGNATURE = 12,
     LOCAL = 0x20,
     PROXY = 0x21,
+    ENTRY = 3,       /* of an extension: its type and length */
+    TYPE_SSL = 0x20,
+    CLIENT_SSL = 1,
 };
 
 static const uint8_t signature[SIGNATURE] = {
@@ -178,6 +180,26 @@ take_address(struct weft_proxy_head *h, const uint8_t *block)
     }
 }
 
+/*
+ * Of the extensions one counts: whether the client speaks TLS (2.2.6).  "The
+ * receiver must ignore" those that it does not know; behind one that has no
+ * room for itself there is nothing to be known.
+ */
+static void
+read_extensions(struct weft_proxy_head *h, const uint8_t *at, size_t len)
+{
+    while (len >= ENTRY) {
+        size_t size = weft_load16(at + 1);
+
+        if (size > len - ENTRY)
+            return;
+        if (at[0] == TYPE_SSL && size > 0)
+            h->secure = (at[ENTRY] & CLIENT_SSL) != 0;
+        at += ENTRY + size;
+        len -= ENTRY + size;
+    }
+}
+
 static enum weft_status
 read_binary(struct weft_proxy_head *h, const uint8_t *bytes, size_t len)
 {
@@ -202,6 +224,9 @@ read_binary(struct weft_proxy_head *h, const uint8_t *bytes, size_t len)
     h->from = from;
     h->length = START + block;
     take_address(h, bytes + START);
+    if (from != WEFT_PROXY_UNTOLD)
+        read_extensions(h, bytes + START + room_of(from),
+                        block - room_of(from));
     return WEFT_OK;
 }
 

@@ -9,6 +9,7 @@
 #ifndef WEFT_PROTO_PROXY_HEAD_H
 #define WEFT_PROTO_PROXY_HEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct weft_proxy_head {
     enum weft_proxy_from from;
     uint8_t address[16]; /* of the client, as it stands in packets: 4 or 16 */
     uint16_t port;
+    bool secure;         /* version 2 says that the client came by TLS */
     char path[WEFT_PROXY_PATH_MAX + 1]; /* its socket's, often empty */
     size_t length;       /* of the head; what follows is the client's */
     const char *why;     /* what was wrong, words for people; else NULL */

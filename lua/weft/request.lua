@@ -23,7 +23,7 @@ local requests = {}
 ---@field remote_port integer|nil
 ---@field tls weft.Tls|nil as `ws.tls`
 ---@field server weft.Server|nil on a server: the one that it came to
----@field secure boolean whether it came by TLS, to here or, as a trusted proxy says, to that
+---@field secure boolean whether it came by TLS, to here or, as a trusted proxy or a PROXY head says, to the proxy
 local Request = {}
 
 --- Answers a plain request with a stream of events (Server-Sent Events), which
@@ -53,7 +53,7 @@ local of_connection = {
   remote_address = function(ws) return ws.remote_address end,
   remote_port = function(ws) return ws.remote_port end,
   tls = function(ws) return ws.tls end,
-  secure = function(ws) return ws.tls ~= nil end,
+  secure = function(ws) return ws.tls ~= nil or core.was_secure(ws) end,
 }
 
 local function server_of(request)
@@ -129,7 +129,7 @@ function requests.tell(request, told)
   core.set_field(ws, "remote_port", told.port)
   core.note_client(ws, told.address)
   request.remote_address, request.remote_port = ws.remote_address, ws.remote_port
-  request.secure = told.secure or ws.tls ~= nil
+  request.secure = told.secure or of_connection.secure(ws)
   known.told = true -- the connection's next request may be somebody else's
 end
 

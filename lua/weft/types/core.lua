@@ -305,6 +305,11 @@ function core.free_blocks(blocks) end
 ---@param name string
 ---@param value any
 function core.set_field(ws, name, value) end
+--- Whether the head of the PROXY protocol says that the client came to the proxy by
+--- TLS.
+---@param ws userdata
+---@return boolean
+function core.was_secure(ws) end
 --- What server:close does to each of listener:all(), without waiting: an open
 --- connection is closed with 1001, close_cause "shutdown"; one whose request
 --- head has not come is dropped; a request that a handler is answering is left.
