@@ -3,6 +3,7 @@
 local case = require "support.case"
 local child_process = require "support.child"
 local command = require "support.command"
+local handshake = require "support.handshake"
 local lfs = require "lfs"
 local patience = require "support.patience"
 local raises = require "support.raises"
@@ -182,6 +183,34 @@ describe("a worker that dies", function()
     found[2].ws:send "still here"
     assert.equal("still here", found[2].ws:receive(5))
     assert.not_equal(found[1].pid, both(t, url)[1].pid)
+    assert.equal(0, (select(2, terminate(child))))
+  end, 25))
+
+  -- The kernel has dealt some of them to its own socket, where nobody accepts now.
+  it("soon after its start does not cost those who wait for it their connections", case(function(t)
+    local child, url = start(t, [[
+      weft.serve { port = 0, workers = 2, websocket = handler, on_worker = function(n, server, restarts)
+        on_worker(n, server, restarts)
+        print(("pid %d.%d: %d."):format(n, restarts, pid()))
+      end }
+    ]])
+    local port = tonumber(url:match ":(%d+)")
+    for round = 0, 2 do
+      local pid = t:wait_until(function()
+        return child:output():match(("pid 2.%d: (%%d+)%%."):format(round))
+      end, "worker 2")
+      os.execute("kill -STOP " .. pid)
+      local waiting = {}
+      for i = 1, 20 do
+        waiting[i] = t:dial(port)
+        waiting[i]:send(handshake.request())
+      end
+      os.execute("kill -9 " .. pid)
+      for _, raw in ipairs(waiting) do
+        assert.equal(101, raw:parsed_head().status)
+        raw:close()
+      end
+    end
     assert.equal(0, (select(2, terminate(child))))
   end, 25))
 

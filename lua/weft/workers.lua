@@ -21,6 +21,10 @@ local workers = {}
 -- but after a delay that is doubled each time.
 local YOUNG, SHORTEST, LONGEST = 1, 0.1, 5
 
+-- Its socket stays for that long: who has been dealt to it waits, and to close it
+-- would cut them off. For longer, better let the others have those who come.
+local PATIENCE = 0.5
+
 -- Seconds that a worker gets beside what it was given to end.
 local LATE = 10
 
@@ -149,7 +153,7 @@ local function put_off(parent, n, started)
   end
   worker.due = now + worker.delay
   worker.restarts = worker.restarts + 1
-  if worker.delay > 0 then
+  if worker.delay > PATIENCE then
     parent.server:drop_part(n)
   end
 end
