@@ -187,8 +187,10 @@ read_open(struct weft_link *k)
         weft_link_watch(k, k->watch.wanted & WEFT_WRITABLE);
         return; /* nothing after the bad frame is looked at */
     }
-    if (weft_link_holds_input(k))
+    if (weft_link_holds_input(k)) {
+        read_later(k); /* or when it is read again: it may have stopped that */
         return;
+    }
     if (!weft_link_read_large(k))
         read_into_arena(k);
 }
