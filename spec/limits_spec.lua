@@ -128,21 +128,59 @@ describe("max_connections_per_address", function()
     assert.same({ 429, "fin" }, { answer.status, answer.ending })
   end))
 
-  it("counts who has connected, whomever a PROXY head names", case(function(t)
+  -- Behind a proxy that tells of them all clients would be one, and shut each other out.
+  it("counts the client that a PROXY head names", case(function(t)
     local server = t:server { max_connections_per_address = 1, proxy_protocol = true, websocket = quiet }
-    local function dial(address)
+    local function dial(head)
       local raw = t:dial(server)
-      raw:send(("PROXY TCP4 %s 127.0.0.1 56324 443\r\n"):format(address) .. handshake.request())
+      raw:send(head .. "\r\n" .. handshake.request())
       return raw
     end
-    local first = dial "192.0.2.7"
+    local function from(address)
+      return ("PROXY TCP4 %s 127.0.0.1 56324 443"):format(address)
+    end
+    local first = dial(from "192.0.2.7")
     assert.equal(101, first:parsed_head().status)
-    local second = dial "192.0.2.8"
-    assert.same({ 429, "fin" }, { second:parsed_head().status, (select(2, second:read_until_closed())) })
-    second:close()
+    local again = dial(from "192.0.2.7")
+    assert.same({ 429, "fin" }, { again:parsed_head().status, (select(2, again:read_until_closed())) })
+    again:close()
+    local second = dial(from "192.0.2.8")
+    assert.equal(101, second:parsed_head().status)
+    local own = dial "PROXY UNKNOWN"
+    assert.equal(101, own:parsed_head().status)
+    assert.equal(429, dial("PROXY UNKNOWN"):parsed_head().status)
+    assert.equal(101, dial("PROXY TCP6 2001:db8::7 ::1 1 2"):parsed_head().status)
+    assert.equal(429, dial("PROXY TCP6 2001:db8::8 ::1 1 2"):parsed_head().status)
+    assert.equal(3, server:stats().over_address)
     first:reset()
-    has(t, server, 0)
-    assert.equal(101, dial("192.0.2.9"):parsed_head().status)
+    has(t, server, 3)
+    assert.equal(101, dial(from "192.0.2.7"):parsed_head().status)
+  end))
+
+  it("drops them, too, when a crowd is told so, and says that once", case(function(t)
+    local told = {}
+    local server = t:server {
+      max_connections_per_address = 1, proxy_protocol = true, websocket = quiet,
+      log = function(event)
+        local what = event.event .. (event.status or "")
+        told[what] = (told[what] or 0) + 1
+      end,
+    }
+    local head = "PROXY TCP4 192.0.2.7 127.0.0.1 56324 443\r\n" .. handshake.request()
+    local crowd = {}
+    for i = 0, 8 do
+      crowd[i] = t:dial(server)
+      crowd[i]:send(head)
+      assert.equal(i == 0 and 101 or 429, crowd[i]:parsed_head().status) -- and stays
+    end
+    for i = 1, 3 do
+      local raw = t:dial(server)
+      pcall(raw.send, raw, head)
+      assert.equal("", (raw:read_until_closed()))
+      assert.equal(8 + i, server:stats().over_address)
+    end
+    assert.equal(9, server:stats().connections)
+    assert.same({ listening = 1, open = 1, limit429 = 8, limit = 1 }, told)
   end))
 
   it("is a refused handshake to a client, which may come back", case(function(t)

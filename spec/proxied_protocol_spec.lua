@@ -234,7 +234,7 @@ describe("a server that expects the PROXY protocol", function()
         ended()
       end))
 
-      it(("turns away by the proxy's address behind %s and TLS%s"):format(
+      it(("turns away by the client's address behind %s and TLS%s"):format(
            name, together and ", with what follows" or ""), case(function(t)
         local server = serve(t, {
           tls = certificates.with(certificates.server), max_connections_per_address = 1,

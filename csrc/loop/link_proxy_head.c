@@ -8,6 +8,7 @@
 #include "base/inet.h"
 #include "loop/link_inner.h"
 #include "loop/listener.h"
+#include "net/sock.h"
 #include "proto/proxy_head.h"
 
 enum { STEP = 512 }; /* bytes read at a time: one comes to that, mostly */
@@ -35,7 +36,7 @@ keep_client(struct weft_link *k, const struct weft_proxy_head *h)
         break;
     }
     k->was_secure = h->secure;
-    weft_kept_drop(k->kept, WEFT_KEPT_PEER); /* who counted it did by that */
+    weft_kept_drop(k->kept, WEFT_KEPT_PEER);
     return weft_link_keep_peer(k, &client);
 }
 
@@ -61,6 +62,35 @@ refuse(struct weft_link *k, const char *why)
     weft_link_fail_opening(k, "handshake", WEFT_CAUSE_PROTOCOL, "%s", why);
 }
 
+/* Without a word, and without one in the log: there may be very many. */
+static void
+drop(struct weft_link *k)
+{
+    weft_buf_deinit(&k->flow->opening->bytes);
+    weft_link_watch(k, 0);
+    weft_sock_reset(&k->watch.fd);
+    weft_link_abort(k, WEFT_CAUSE_ERROR, NULL);
+}
+
+/* It is the client's, if the head has told of one, that has so many. */
+static void
+count_client(struct weft_link *k)
+{
+    enum weft_admission admission = WEFT_ADMITTED;
+    enum weft_status rc = WEFT_OK;
+    struct weft_addr from;
+
+    weft_link_peer(k, &from);
+    if (k->listener != NULL)
+        rc = weft_listener_count(k->listener, k, &from, &admission);
+    if (rc != WEFT_OK)
+        weft_link_out_of_memory(k);
+    else if (admission == WEFT_DROPPED)
+        drop(k);
+    else
+        go_on(k);
+}
+
 static void
 look_at_proxy_head(struct weft_link *k)
 {
@@ -77,7 +107,7 @@ look_at_proxy_head(struct weft_link *k)
     }
     weft_buf_consume(bytes, h.length);
     if (keep_client(k, &h) == WEFT_OK)
-        go_on(k);
+        count_client(k);
     else
         weft_link_out_of_memory(k);
 }

@@ -288,7 +288,6 @@ count_call(struct weft_listener *s, struct weft_link *k,
 {
     enum weft_status rc;
 
-    *call = (struct weft_call){ .admission = WEFT_ADMITTED };
     if (s->callers.most == 0 || !weft_callers_address(from, &call->address))
         return WEFT_OK;
     rc = weft_callers_enter(&s->callers, &s->loop->random, call);
@@ -299,6 +298,22 @@ count_call(struct weft_listener *s, struct weft_link *k,
                                            sizeof(*call) });
     if (rc != WEFT_OK)
         weft_callers_leave(&s->callers, call);
+    return rc;
+}
+
+enum weft_status
+weft_listener_count(struct weft_listener *s, struct weft_link *k,
+                    const struct weft_addr *from,
+                    enum weft_admission *admission)
+{
+    struct weft_call call = { .admission = WEFT_ADMITTED };
+    enum weft_status rc = count_call(s, k, from, &call);
+
+    *admission = call.admission;
+    s->counters.turned_away += call.admission != WEFT_ADMITTED;
+    if (call.admission == WEFT_DROPPED)
+        tell_limit(s, WEFT_LIMIT_ADDRESS,
+                   "connections are dropped: too many are being told already");
     return rc;
 }
 
@@ -327,14 +342,12 @@ static enum weft_status
 admit(struct weft_listener *s, struct weft_link *k, int fd,
       const struct weft_addr *from)
 {
-    struct weft_call call;
-    enum weft_status rc = count_call(s, k, from, &call);
+    enum weft_admission admission = WEFT_ADMITTED;
+    enum weft_status rc = WEFT_OK;
 
-    s->counters.turned_away += call.admission != WEFT_ADMITTED;
-    if (call.admission == WEFT_DROPPED)
-        tell_limit(s, WEFT_LIMIT_ADDRESS,
-                   "connections are dropped: too many are being told already");
-    if (rc != WEFT_OK || call.admission == WEFT_DROPPED) {
+    if (!s->proxy_heads) /* else its head says where it comes from */
+        rc = weft_listener_count(s, k, from, &admission);
+    if (rc != WEFT_OK || admission == WEFT_DROPPED) {
         weft_sock_reset(&fd);
         return rc != WEFT_OK ? rc : WEFT_E_SYSTEM;
     }
@@ -349,7 +362,7 @@ admit(struct weft_listener *s, struct weft_link *k, int fd,
         weft_free(k->kept);
         k->kept = NULL;
     } else if (k->state == WEFT_LINK_HANDSHAKE
-               && call.admission == WEFT_TURNED_AWAY) {
+               && admission == WEFT_TURNED_AWAY) {
         weft_link_turn_away(k);
     }
     return rc;

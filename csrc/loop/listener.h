@@ -101,6 +101,16 @@ bool weft_listener_share(struct weft_listener *s);
 /* For a child process: the path is its parent's to remove. */
 void weft_listener_disown(struct weft_listener *s);
 
+/*
+ * Called by links that begin with a PROXY head, once they know where they come
+ * from; others are counted as they are accepted.  What becomes of it, see
+ * weft_callers_enter(); it leaves with the listener or by itself.
+ */
+enum weft_status weft_listener_count(struct weft_listener *s,
+                                     struct weft_link *k,
+                                     const struct weft_addr *from,
+                                     enum weft_admission *admission);
+
 /* Called by links: whether it is to be told that its address has too many. */
 bool weft_listener_turns_away(const struct weft_link *k);
 

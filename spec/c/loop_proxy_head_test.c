@@ -118,7 +118,7 @@ head_scene(struct world *w)
     weft_link_deinit(&s);
 }
 
-/* Two of one proxy, which may have one; both heads and requests come at once. */
+/* Two of one client, which may have one; both heads and requests come at once. */
 static void
 turn_away_scene(struct world *w)
 {
