@@ -229,6 +229,26 @@ describe("a worker that dies", function()
     assert.is_truthy(output:find(("worker 2 (pid %d) exited with status 0"):format(found[2].pid), 1, true), output)
   end, 25))
 
+  -- It may drain for an hour: who is dealt to its socket meanwhile would wait for that.
+  it("slowly, because it was told to, has a successor at once", case(function(t)
+    local child, url = start(t, SIMPLE:gsub("port = 0", "port = 0, drain = 3600"))
+    local found = both(t, url)
+    both(t, url) -- who has two is an hour at it
+    both(t, url)
+    os.execute("kill -TERM " .. found[1].pid)
+    child:wait_for "worker 1 started 1"
+    for _ = 1, 20 do
+      assert.not_equal(found[1].pid, select(3, dial(t, url)))
+    end
+    assert.is_truthy(lives(found[1].pid))
+    os.execute("kill -9 " .. found[1].pid)
+    child:wait_for(("worker 1 (pid %d) was killed by signal 9; another has been started already"):format(found[1].pid))
+    child:signal "TERM"
+    t.weft.sleep(0.1)
+    child:signal "TERM"
+    assert.equal(128 + 15, (select(2, child:wait())))
+  end, 25))
+
   it("after another soon, is waited for longer each time", case(function(t)
     local child, url = start(t, [[
       weft.serve { port = 0, workers = 2, websocket = handler, on_worker = function(n, server, restarts)

@@ -10,7 +10,8 @@
  * Each worker has a pipe from the parent, who alone keeps the end that writes.
  * When that end is closed, by the parent or by the parent's death, the
  * worker's end turns readable; a byte in it tells this one that another takes
- * its place.  By one more pipe, of them all, workers tell that they accept.
+ * its place.  By one more pipe, of them all, workers tell that they accept, or
+ * that they have stopped doing so of themselves.
  * Who writes has the other end open too: a write never raises SIGPIPE.
  *
  * What is static here belongs to the process, as in signal.c: one crew at a
@@ -263,12 +264,9 @@ crew_is_replaced(lua_State *L)
     return 1;
 }
 
-/* crew:accepts(): a worker tells that it does */
 static int
-crew_accepts(lua_State *L)
+tell_news(lua_State *L, pid_t pid)
 {
-    pid_t pid = getpid();
-
     if (write(check_crew(L)->news[1], &pid, sizeof(pid)) < 0)
         lua_pushnil(L); /* the pipe holds thousands of them */
     else
@@ -276,7 +274,22 @@ crew_accepts(lua_State *L)
     return 1;
 }
 
-/* crew:news() -> the pid of a worker that has told so, or nil */
+/* crew:accepts(): a worker tells that it does */
+static int
+crew_accepts(lua_State *L)
+{
+    return tell_news(L, getpid());
+}
+
+/* crew:leaves(): a worker tells that it does so no more, of itself */
+static int
+crew_leaves(lua_State *L)
+{
+    return tell_news(L, -getpid());
+}
+
+/* crew:news() -> the pid of a worker that accepts, or -pid of one that does so
+ * no more; or nil */
 static int
 crew_news(lua_State *L)
 {
@@ -441,6 +454,7 @@ weft_crew_register(lua_State *L)
         { "kill", crew_kill },         { "close", crew_close },
         { "die", crew_die },           { "is_replaced", crew_is_replaced },
         { "accepts", crew_accepts },   { "news", crew_news },
+        { "leaves", crew_leaves },
         { "retire", crew_retire },     { "forget", crew_forget },
         { NULL, NULL },
     };

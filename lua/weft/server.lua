@@ -26,6 +26,7 @@ local tls = require "weft.tls"
 ---@field private grace? number what weft.serve closes it with
 ---@field private drain? number the same
 ---@field private divided? boolean whether the kernel deals connections out
+---@field private leaves? fun() in a worker: called once it accepts no more, if that is its own doing
 ---@field private parts? table<integer, weft.Listener> in the parent of workers: theirs
 local Server = {}
 Server.__index = Server
@@ -156,6 +157,9 @@ end
 local function stop_and_close(self, grace, drain)
   for _, part in pairs(self.parts or { self.listener }) do
     part:stop()
+  end
+  if self.leaves then
+    self.leaves()
   end
   self:say { event = "closing", connections = not self.parts and self:count() or nil }
   local began = core.now()

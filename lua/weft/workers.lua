@@ -55,6 +55,7 @@ local LATE = 10
 ---@field renewing boolean whether some are older than that
 ---@field coming? weft.WorkerProcess one that is to replace another, and does not accept yet
 ---@field leaving? weft.WorkerProcess one that was replaced
+---@field leavers weft.WorkerProcess[] those that have stopped accepting by themselves
 
 --- Raises, at the line of weft.serve's caller, where there cannot be workers.
 ---@param loop weft.Loop
@@ -96,6 +97,7 @@ local function work(parent, n)
     crew:unblock()
     core.spawn(serves.loop, function()
       core.wait(serves.loop, crew:lifeline(), "r", math.huge)
+      server.leaves = nil -- the parent knows
       if crew:is_replaced() then
         server:give_way()
       else
@@ -109,6 +111,9 @@ local function work(parent, n)
       options.on_worker(n, server, restarts)
     end
     crew:accepts() -- in this turn; and those who come sooner wait
+    function server.leaves()
+      crew:leaves()
+    end
   end)
 end
 
@@ -254,11 +259,31 @@ local function notice(parent)
   return parent.options.drain + parent.options.grace + LATE
 end
 
+-- One that accepts no more may have much to do until it ends: those who come do
+-- not wait for that. When the whole group is told to end, that is seen to first.
+local function start_another(parent, pid)
+  for n, worker in ipairs(parent.workers) do
+    local process = worker.running
+    if process and process.pid == pid then
+      parent.leavers[#parent.leavers + 1] = process
+      worker.running = nil
+      if parent.coming and parent.coming.n == n then
+        worker.running, parent.coming = parent.coming, nil
+      else
+        put_off(parent, n, process.started)
+        worker.due = math.max(worker.due, core.now() + SHORTEST)
+      end
+    end
+  end
+end
+
 -- Once the one that is to come accepts, the one before it need not.
 local function hear(parent)
   for pid in parent.crew.news, parent.crew do
     local coming = parent.coming
-    if coming and coming.pid == pid then
+    if pid < 0 then
+      start_another(parent, -pid)
+    elseif coming and coming.pid == pid then
       local worker = parent.workers[coming.n]
       parent.leaving, worker.running, parent.coming = worker.running, coming, nil
       parent.leaving.deadline = core.now() + notice(parent)
@@ -282,6 +307,14 @@ local function see_to_replacements(parent)
   elseif leaving and core.now() >= leaving.deadline then
     parent.crew:kill(leaving.pid)
     leaving.deadline = math.huge
+  end
+  for i = #parent.leavers, 1, -1 do
+    how, what = reap(parent, parent.leavers[i])
+    if how then
+      local process = table.remove(parent.leavers, i)
+      say(parent, process, how, what, parent.workers[process.n].running
+          and "; another has been started already" or "; starting it again")
+    end
   end
 end
 
@@ -336,6 +369,7 @@ end
 local function processes(parent)
   local list = { parent.coming }
   list[#list + 1] = parent.leaving
+  compat.move(parent.leavers, 1, #parent.leavers, #list + 1, list)
   for _, worker in ipairs(parent.workers) do
     list[#list + 1] = worker.running
   end
@@ -398,7 +432,7 @@ local function serve_forked(serves, server, options, report)
   end
   local parent = {
     serves = serves, server = server, options = options, report = report,
-    crew = crew, workers = {}, running = 0, generation = 0, renewing = false,
+    crew = crew, workers = {}, leavers = {}, running = 0, generation = 0, renewing = false,
   }
   for n = 1, options.workers do
     parent.workers[n] = { due = 0, delay = 0, restarts = 0 }

@@ -438,7 +438,10 @@ function crew:lifeline() end
 function crew:is_replaced() end
 --- In a worker: tells the parent that it accepts.
 function crew:accepts() end
---- The pid of the next worker that has told so.
+--- In a worker: tells the parent that it has stopped accepting, of itself.
+function crew:leaves() end
+--- The pid of the next worker that has told that it accepts; or -pid, that it does so
+--- no more.
 ---@return integer|nil
 function crew:news() end
 --- Tells one worker to end, as another takes its place.
