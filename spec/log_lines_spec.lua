@@ -309,6 +309,7 @@ describe("whoever reads the log", function()
   it("may stop: lines are dropped whole, the server goes on, and says how many they were", case(function(t)
     -- the child's own reading end keeps the pipe open
     local child, port = start(t, "text", "", ("exec 2<>%s"):format(path))
+    local later = t:upgrade(port)
     local raw = t:dial(port)
     local request = handshake.http { path = "/" .. ("x"):rep(1000), keep = true }
     local COUNT = 200 -- a line each, of half a kilobyte: more than a pipe holds
@@ -317,6 +318,8 @@ describe("whoever reads the log", function()
       assert.equal(200, raw:parsed_head().status)
       assert.equal(1001, #raw:receive(1001))
     end
+    later:send(client.ping "") -- the last answer left before its line was written
+    assert.equal(frame.PONG, later:frame().opcode)
     local told, lines = read_pipe(path), 0
     assert.equal("\n", told:sub(-1))
     for line in told:gmatch "[^\n]+" do
@@ -331,7 +334,7 @@ describe("whoever reads the log", function()
       return text ~= "" and text
     end, "more lines")
     local dropped, rest = told:match(TIME .. "event=dropped dropped=(%d+)\n(.*)$")
-    assert.equal(COUNT + 1 - lines, tonumber(dropped)) -- with the one that said where it listens
+    assert.equal(COUNT + 2 - lines, tonumber(dropped)) -- with where it listens, and who is there
     assert.matches(TIME .. "event=request .* path=/again ", rest)
     raw:close()
     t:http(port, { path = "/finish" })
