@@ -76,7 +76,7 @@ keepalive_asks_and_measures(struct world *w)
     struct raw c;
 
     w->config->ping_interval = 20 * MS;
-    w->config->ping_timeout = 500 * MS;
+    w->config->ping_timeout = 2000 * MS;
     serve_open(w, &s, &c);
     pass(w, 35);
     CHECK(s.latency < 0 && s.pinged != 0);
@@ -85,7 +85,7 @@ keepalive_asks_and_measures(struct world *w)
     CHECK(memcmp(weft_buf_head(&c.log), "ping ", 5) == 0);
     raw_frame(&c, 0x8A, "1");
     pass(w, 5);
-    CHECK(s.latency > 5 * 1000 && s.latency < 300 * 1000 && s.pinged == 0);
+    CHECK(s.latency > 5 * 1000 && s.latency < 2000 * 1000 && s.pinged == 0);
     CHECK(s.state == WEFT_LINK_OPEN);
     raw_close(&c);
     weft_link_deinit(&s);
@@ -165,9 +165,9 @@ pairs_answer_their_pings(struct world *w)
     struct weft_link c, s;
 
     w->config->ping_interval = 5 * MS;
-    w->config->ping_timeout = 50 * MS;
+    w->config->ping_timeout = 400 * MS;
     pair(w, &c, &s);
-    pass(w, 150);
+    pass(w, 500);
     CHECK(weft_link_is_open(&c) && weft_link_is_open(&s));
     CHECK(c.latency >= 0 || s.latency >= 0);
     weft_link_deinit(&c);
@@ -182,18 +182,18 @@ an_idle_one_is_closed(struct world *w)
     struct weft_link s;
     struct raw c;
 
-    w->config->idle_timeout = 100 * MS;
+    w->config->idle_timeout = 800 * MS;
     w->config->ping_interval = 5 * MS;
     serve_open(w, &s, &c);
     for (int i = 0; i < 8; i++) { /* messages either way */
-        pass(w, 15);
+        pass(w, 120);
         if (i % 2 == 0)
             say(&s, "x");
         else
             raw_frame(&c, 0x81, "y");
     }
     CHECK(weft_link_is_open(&s));
-    for (int i = 0; i < 15; i++) { /* pongs do not count */
+    for (int i = 0; i < 100; i++) { /* pongs do not count */
         pass(w, 10);
         raw_frame(&c, 0x8A, "");
     }
@@ -296,12 +296,12 @@ who_takes_nothing_is_dropped(struct world *w)
     struct weft_link s;
     struct raw c;
 
-    w->config->write_timeout = 40 * MS;
+    w->config->write_timeout = 500 * MS;
     serve_open(w, &s, &c);
     raw_frame(&c, 0x81, "before");
     CHECK(weft_link_send(&s, WEFT_BINARY, big, 4 << 20) == WEFT_OK);
     for (int i = 0; i < 8; i++) { /* slow is not stuck */
-        pass(w, 20);
+        pass(w, 80);
         raw_receive(&c);
     }
     CHECK(s.state == WEFT_LINK_OPEN);
