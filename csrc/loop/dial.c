@@ -138,7 +138,7 @@ found_more(struct weft_dial *d)
     bool v4 = d->families[WEFT_V4].count > 0;
 
     if (!v6 && !v4 && !d->looking)
-        weft_dial_fail_lookup(d, weft_lookup_why(d->lookup));
+        weft_dial_fail_lookup(d, "dns", weft_lookup_why(d->lookup));
     else if (d->begun == 0 && v4 && !v6 && d->looking)
         set_timer(d, RESOLUTION_DELAY);
     else if (d->begun == 0 || !weft_timer_is_set(&d->timer))
@@ -237,6 +237,23 @@ try_known(struct weft_dial *d)
     try_next(d);
 }
 
+static enum weft_status
+look_up(struct weft_dial *d)
+{
+    enum weft_status rc = WEFT_E_SYSTEM;
+
+    d->lookup = weft_lookup_start(d->host, d->port);
+    if (d->lookup != NULL) {
+        d->looking = true;
+        d->watch.fd = weft_lookup_fd(d->lookup);
+        rc = weft_poller_set(d->link->loop->poller, &d->watch, WEFT_READABLE);
+    }
+    if (rc != WEFT_E_SYSTEM)
+        return rc;
+    weft_dial_fail_lookup(d, "system", weft_error_words(errno));
+    return WEFT_OK;
+}
+
 enum weft_status
 weft_dial_start(struct weft_link *k, const char *host, uint16_t port)
 {
@@ -249,15 +266,10 @@ weft_dial_start(struct weft_link *k, const char *host, uint16_t port)
         return WEFT_OK;
     }
     if (weft_addr_zone_unknown(host)) {
-        weft_dial_fail_lookup(d, "there is no such network interface");
+        weft_dial_fail_lookup(d, "dns", "there is no such network interface");
         return WEFT_OK;
     }
-    d->lookup = weft_lookup_start(host, port);
-    if (d->lookup == NULL)
-        return WEFT_E_SYSTEM;
-    d->looking = true;
-    d->watch.fd = weft_lookup_fd(d->lookup);
-    return weft_poller_set(k->loop->poller, &d->watch, WEFT_READABLE);
+    return look_up(d);
 }
 
 enum weft_status

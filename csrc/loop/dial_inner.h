@@ -41,7 +41,8 @@ struct weft_dial {
 
 /* The opening fails, and the dial is gone: no address has answered ... */
 void weft_dial_fail(struct weft_dial *d);
-/* ... or the name has none. */
-void weft_dial_fail_lookup(struct weft_dial *d, const char *why);
+/* ... or the name has none, or cannot be looked up; code: the opener's. */
+void weft_dial_fail_lookup(struct weft_dial *d, const char *code,
+                           const char *why);
 
 #endif

@@ -105,7 +105,7 @@ word_for(const struct weft_dial *d)
         refused |= error == ECONNREFUSED;
         late |= error == ETIMEDOUT;
         system &= error == EMFILE || error == ENFILE || error == ENOMEM
-                  || error == ENOTSUP;
+                  || error == ENOBUFS || error == ENOSPC || error == ENOTSUP;
     }
     return system ? "system" : late && !refused ? "timeout" : "refused";
 }
@@ -172,12 +172,12 @@ weft_dial_fail(struct weft_dial *d)
 }
 
 void
-weft_dial_fail_lookup(struct weft_dial *d, const char *why)
+weft_dial_fail_lookup(struct weft_dial *d, const char *code, const char *why)
 {
     struct weft_link *k = d->link;
 
     if (k->flow->tunnel == NULL)
-        weft_link_fail_opening(k, "dns", WEFT_CAUSE_RESET,
+        weft_link_fail_opening(k, code, WEFT_CAUSE_RESET,
                                "look up %.256s: %s", d->host, why);
     else
         weft_link_fail_opening(k, "proxy", WEFT_CAUSE_RESET,

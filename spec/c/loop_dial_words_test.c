@@ -2,6 +2,7 @@
  * How a dial is told: whom it tries to reach and why it reached nobody; and
  * what is dialled without a lookup: literals with zones, paths.
  */
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "loop_dial_kit.h"
@@ -81,6 +82,27 @@ lookups_say_the_better_reason(struct street *s)
     snprintf(message, sizeof(message), "look up test.example: %s",
              strerror(EIO));
     fails_as(s, "dns", message);
+}
+
+/* No descriptor is left for the lookup's pipe. */
+static void
+a_lookup_that_cannot_begin_says_so(struct street *s)
+{
+    struct weft_link c;
+    struct rlimit kept, none;
+
+    getrlimit(RLIMIT_NOFILE, &kept);
+    none = kept;
+    none.rlim_cur = 0;
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    weft_link_init(&c, &s->w->loop, s->w->config, WEFT_CLIENT);
+    CHECK(go_to(&c, "test.example", s->port, WEFT_SECOND, &a_request) ==
+          WEFT_OK);
+    CHECK(setrlimit(RLIMIT_NOFILE, &kept) == 0);
+    CHECK(c.state == WEFT_LINK_CLOSED);
+    CHECK(failed_as(s, &c, "system",
+                    "look up test.example: Too many open files"));
+    weft_link_deinit(&c);
 }
 
 static void
@@ -309,6 +331,7 @@ main(void)
     one_reason_stands_alone(&s);
     several_reasons_name_their_addresses(&s);
     lookups_say_the_better_reason(&s);
+    a_lookup_that_cannot_begin_says_so(&s);
     a_proxy_is_named_as_one(&s);
     the_target_is_what_it_hangs_on(&s);
     deadlines_name_the_target(&s);
