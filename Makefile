@@ -250,7 +250,8 @@ $(BUILD)/host/%: spec/host/%.c $(archive)
 
 # The calls that one of them lets fail, where the linker has --wrap.
 wraps := $(patsubst %,-Wl$(comma)--wrap=%,socket bind listen accept4 connect getsockopt setsockopt \
-         getsockname getpeername shutdown epoll_create1 epoll_ctl epoll_wait poll pipe2 recv send sendmsg)
+         getsockname getpeername shutdown epoll_create1 epoll_ctl epoll_wait poll pipe2 read write recv send sendmsg \
+         pthread_create getaddrinfo)
 
 host-tests: $(host_tests)
 

@@ -5,6 +5,7 @@
 #ifndef WEFT_SPEC_FAILING_MEM_H
 #define WEFT_SPEC_FAILING_MEM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 static long allowed = -1; /* allocations to come until all fail; -1: no end */
 static long failing = -1, allocations; /* the one that fails, counted from 0 */
 static bool refused;      /* one did */
-static long unfreed;         /* blocks that were not freed */
+static atomic_long unfreed; /* blocks that were not freed; a thread that looks
+                               a name up may be who frees one */
 
 void *
 weft_realloc(void *p, size_t size)

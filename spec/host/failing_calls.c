@@ -12,22 +12,28 @@
 #include "scene.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* What is no errno: those of getaddrinfo() are below zero as well. */
+enum { PART = -1000, NO_THREAD };
+
 /* One way in which calls may fail. */
 struct way {
     const char *name;
-    int error;     /* 0: one byte is moved, at most */
+    int error; /* errno, or what stands for it */
     bool harmless;
 };
 
 static const struct way ways[] = {
     { "EINTR", EINTR, true },
     { "EAGAIN", EAGAIN, true },
-    { "a single byte", 0, true },
+    { "a single byte", PART, true },
     { "ECONNRESET", ECONNRESET, false },
     { "EPIPE", EPIPE, false },
     { "ECONNABORTED", ECONNABORTED, true }, /* of accept(): the next one */
@@ -40,39 +46,43 @@ static const struct way ways[] = {
     { "ENOSPC", ENOSPC, false },
     { "EADDRINUSE", EADDRINUSE, false },
     { "ENOTCONN", ENOTCONN, false },
+    { "no thread", NO_THREAD, false },
+    { "EAI_AGAIN", EAI_AGAIN, false },
+    { "EAI_FAIL", EAI_FAIL, false },
+    { "EAI_NONAME", EAI_NONAME, false },
+    { "EAI_MEMORY", EAI_MEMORY, false },
+    { "EAI_SYSTEM", EAI_SYSTEM, false },
 };
 
+/* Names are looked up by threads. */
 static struct {
-    const struct way *way; /* NULL: none fails */
-    long n, at;            /* which call fails; how many there were */
+    const struct way *_Atomic way; /* NULL: none fails */
+    atomic_long left;              /* how many calls go well before */
+    atomic_bool failed;            /* one has */
 } plan;
-
-static bool failed; /* it has */
 
 /*
  * Whether this call, which may fail with one of the errors listed, is the one
- * that does; errno is set then.  Below zero in the list: a single byte.
+ * that does; errno is set then.
  */
 static bool
 fails(const int *errors)
 {
-    if (plan.way == NULL)
-        return false;
-    for (; *errors != 0; errors++) {
-        if (*errors != (plan.way->error != 0 ? plan.way->error : -1))
+    const struct way *now = plan.way;
+
+    for (; now != NULL && *errors != 0; errors++) {
+        if (*errors != now->error)
             continue;
-        if (plan.at++ != plan.n)
+        if (atomic_fetch_sub(&plan.left, 1) != 0)
             return false;
-        failed = true;
-        errno = plan.way->error;
+        plan.failed = true;
+        errno = now->error;
         return true;
     }
     return false;
 }
 
 #define FAILS(...) fails((const int[]){ __VA_ARGS__, 0 })
-
-enum { PART = -1 };
 
 /* WRAP(type, name, (parameters), (arguments), errors...) */
 #define WRAP(type, name, parameters, arguments, ...) \
@@ -111,6 +121,9 @@ WRAP(int, epoll_wait, (int epoll, struct epoll_event *to, int most, int ms),
 WRAP(int, poll, (struct pollfd *fds, nfds_t count, int ms), (fds, count, ms),
      EINTR, ENOMEM)
 WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), EMFILE, ENFILE)
+WRAP(ssize_t, read, (int fd, void *to, size_t len), (fd, to, len), EINTR)
+WRAP(ssize_t, write, (int fd, const void *from, size_t len), (fd, from, len),
+     EINTR)
 
 ssize_t __real_recv(int fd, void *to, size_t len, int flags);
 ssize_t __wrap_recv(int fd, void *to, size_t len, int flags);
@@ -120,7 +133,7 @@ __wrap_recv(int fd, void *to, size_t len, int flags)
 {
     if (!FAILS(EINTR, EAGAIN, PART, ECONNRESET, ENOMEM, ENOBUFS))
         return __real_recv(fd, to, len, flags);
-    return errno != 0 ? -1 : __real_recv(fd, to, len > 0, flags);
+    return errno != PART ? -1 : __real_recv(fd, to, len > 0, flags);
 }
 
 ssize_t __real_send(int fd, const void *from, size_t len, int flags);
@@ -131,7 +144,7 @@ __wrap_send(int fd, const void *from, size_t len, int flags)
 {
     if (!FAILS(EINTR, EAGAIN, PART, ECONNRESET, EPIPE, ENOMEM, ENOBUFS))
         return __real_send(fd, from, len, flags);
-    return errno != 0 ? -1 : __real_send(fd, from, len > 0, flags);
+    return errno != PART ? -1 : __real_send(fd, from, len > 0, flags);
 }
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
@@ -142,8 +155,42 @@ __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     if (!FAILS(EINTR, EAGAIN, PART, ECONNRESET, EPIPE, ENOMEM, ENOBUFS))
         return __real_sendmsg(fd, message, flags);
-    return errno != 0 ? -1 : __real_send(fd, message->msg_iov[0].iov_base, 1,
+    return errno != PART ? -1 : __real_send(fd, message->msg_iov[0].iov_base, 1,
                                          flags);
+}
+
+/* These two return what is wrong. */
+typedef void *runner(void *);
+int __real_pthread_create(pthread_t *to, const pthread_attr_t *attributes,
+                          runner *run, void *argument);
+int __wrap_pthread_create(pthread_t *to, const pthread_attr_t *attributes,
+                          runner *run, void *argument);
+
+int
+__wrap_pthread_create(pthread_t *to, const pthread_attr_t *attributes,
+                      runner *run, void *argument)
+{
+    return FAILS(NO_THREAD)
+               ? EAGAIN
+               : __real_pthread_create(to, attributes, run, argument);
+}
+
+int __real_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **to);
+int __wrap_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **to);
+
+int
+__wrap_getaddrinfo(const char *host, const char *service,
+                   const struct addrinfo *hints, struct addrinfo **to)
+{
+    int error;
+
+    if (!FAILS(EAI_AGAIN, EAI_FAIL, EAI_NONAME, EAI_MEMORY, EAI_SYSTEM))
+        return __real_getaddrinfo(host, service, hints, to);
+    error = errno;
+    errno = EMFILE; /* what EAI_SYSTEM refers to */
+    return error;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -154,10 +201,9 @@ static void
 arm(struct memory *m, long n)
 {
     (void)m;
+    plan.left = n;
+    plan.failed = false;
     plan.way = way;
-    plan.n = n;
-    plan.at = 0;
-    failed = false;
 }
 
 static bool
@@ -165,7 +211,7 @@ disarm(struct memory *m)
 {
     (void)m;
     plan.way = NULL;
-    return failed;
+    return plan.failed;
 }
 
 int

@@ -1,6 +1,7 @@
 -- A whole conversation, for programs that let something fail in it: listen,
 -- connect, echo, a room, a close from either side; compressed, with TLS and then
--- without.  Beside it another connection, which must not notice.
+-- without, by an address and by a name.  Beside it another connection, which must
+-- not notice.
 local weft = require "weft"
 
 local scenario = {}
@@ -102,7 +103,7 @@ local function converse(secured)
   local ws = connect(server:url())
   talk(ws)
   must(ws:close(1000, "done", 2))
-  ws = connect(server:url())
+  ws = connect((server:url():gsub("127.0.0.1", "127.1"))) -- a name to threads, and no name server's
   talk(ws)
   must(ws:send("close", nil, 5))
   local message, why, code = ws:receive(5)

@@ -19,13 +19,18 @@ struct failure {
     bool harmless; /* all must go well nevertheless */
 };
 
-/* Turns the loop until there are as many descriptors as there were. */
+/* Turns the loop until there are as many descriptors as there were, and no more
+ * threads. */
 static inline void
-settle(lua_State *L, int open)
+settle(lua_State *L, int open, int running)
 {
-    for (int i = 0; i < TURNS && descriptors() > open; i++)
+    for (int i = 0; i < TURNS; i++) {
+        if (descriptors() <= open && threads() <= running)
+            break;
         must_call(L, "turn", 0);
+    }
     CHECK(descriptors() == open);
+    CHECK(threads() <= running);
 }
 
 /* With VERBOSE in the environment: what the n-th led to. */
@@ -42,7 +47,7 @@ static inline bool
 play(const struct failure *f, long n)
 {
     struct memory m = { .failing = -1 };
-    int before = descriptors(), open;
+    int before = descriptors(), open, running;
     lua_State *L = open_state(&m, "spec/host/scenario.lua");
     bool reached, well;
 
@@ -50,6 +55,7 @@ play(const struct failure *f, long n)
         return false;
     must_call(L, "prepare", 0);
     open = descriptors();
+    running = threads();
     f->arm(&m, n);
     well = call(L, "play", 0);
     reached = f->disarm(&m);
@@ -59,7 +65,7 @@ play(const struct failure *f, long n)
     if (!well || getenv("VERBOSE") != NULL)
         tell(L, n);
     must_call(L, "recover", 0);
-    settle(L, open);
+    settle(L, open, running);
     must_call(L, "beside", 0);
     close_state(L, &m);
     CHECK(descriptors() == before);
