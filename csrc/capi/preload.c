@@ -37,14 +37,25 @@ load_source(lua_State *L)
     return 1;
 }
 
+/* Replaces the table on top by its field, which has to be one too. */
+static void
+enter(lua_State *L, const char *field)
+{
+    lua_getfield(L, -1, field);
+    if (!lua_istable(L, -1))
+        luaL_error(L, "weft_preload: the library \"package\" is not open");
+    lua_replace(L, -2);
+}
+
 void
 weft_preload(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-    lua_getfield(L, -1, "package");
-    if (!lua_istable(L, -1))
-        luaL_error(L, "weft_preload: the library \"package\" is not open");
-    lua_getfield(L, -1, "preload");
+    luaL_checkversion(L); /* before anything that depends on it */
+    luaL_checkstack(L, 3, "weft_preload");
+    lua_pushvalue(L, LUA_REGISTRYINDEX);
+    enter(L, "_LOADED");
+    enter(L, "package");
+    enter(L, "preload");
     for (const struct weft_source *s = weft_sources; s->name != NULL; s++) {
         lua_pushlightuserdata(L, (void *)s);
         lua_pushcclosure(L, load_source, 1);
@@ -56,5 +67,5 @@ weft_preload(lua_State *L)
     lua_pushcfunction(L, luaopen_weft_idn);
     lua_setfield(L, -2, "weft.idn");
 #endif
-    lua_pop(L, 3);
+    lua_pop(L, 1);
 }

@@ -28,6 +28,65 @@ modules_of_the_program(void)
     close_state(L, &m);
 }
 
+static int
+preload(lua_State *L)
+{
+    weft_preload(L);
+    return 0;
+}
+
+static int
+open_package(lua_State *L)
+{
+    luaL_requiref(L, "package", luaopen_package, 0);
+    lua_pushnil(L);
+    lua_setfield(L, -2, "preload");
+    return 0;
+}
+
+static bool
+says(lua_State *L, lua_CFunction f, const char *expected)
+{
+    int rc;
+
+    lua_settop(L, 0);
+    lua_pushcfunction(L, f);
+    rc = lua_pcall(L, 0, 0, 0);
+    if (expected == NULL)
+        return rc == LUA_OK;
+    return rc == LUA_ERRRUN && strcmp(lua_tostring(L, -1), expected) == 0;
+}
+
+/* Where nothing was opened before, in all or in part. */
+static void
+a_state_without_libraries(void)
+{
+    static const char wanted[] = "weft_preload: the library \"package\" is "
+                                 "not open";
+    struct memory m = { .failing = -1 };
+    lua_State *L = lua_newstate(allocate, &m);
+
+    CHECK(says(L, preload, wanted));
+    CHECK(says(L, luaopen_base, NULL) && says(L, preload, wanted));
+    CHECK(says(L, open_package, NULL) && says(L, preload, wanted));
+    close_state(L, &m);
+}
+
+/* As a program may call it, which leaves its own things on the stack. */
+static void
+a_stack_that_is_full(void)
+{
+    struct memory m = { .failing = -1 };
+    lua_State *L = lua_newstate(allocate, &m);
+
+    luaL_openlibs(L);
+    for (int i = 0; i < LUA_MINSTACK; i++)
+        lua_pushinteger(L, i);
+    weft_preload(L);
+    CHECK(lua_gettop(L) == LUA_MINSTACK);
+    close_state(L, &m);
+}
+
 static void
 instances_of_one_state(void)
 {
@@ -168,6 +227,8 @@ main(int argc, char **argv)
     long times = argc > 1 ? atol(argv[1]) : 1000;
 
     modules_of_the_program();
+    a_state_without_libraries();
+    a_stack_that_is_full();
     instances_of_one_state();
     states_of_one_thread(0);
     states_of_one_thread(1);
