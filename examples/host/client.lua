@@ -6,9 +6,11 @@ local heard = 0
 
 weft.spawn(function()
   local ws = assert(weft.connect(("ws://127.0.0.1:%d/"):format(port)))
-  for message in ws:messages() do
+  local message = ws:receive()
+  while message do
     heard = heard + 1
     ws:send("seen " .. message)
+    message = ws:receive()
   end
 end)
 

@@ -6,6 +6,8 @@
  *
  *     make examples && build/examples/host 120
  *
+ * Any Lua will do, LuaJIT too: `make examples LUA=luajit`.
+ *
  * Exit status: 0; 1 when a world failed or has not given all its memory back.
  */
 #include <errno.h>
@@ -75,7 +77,7 @@ load_script(lua_State *L)
 
     luaL_openlibs(L);
     weft_preload(L);
-    if (luaL_loadfile(L, w->script) != LUA_OK)
+    if (luaL_loadfile(L, w->script) != 0)
         return lua_error(L);
     lua_pushinteger(L, w->port);
     lua_call(L, 1, 2);
@@ -96,7 +98,11 @@ fail(struct world *w)
 static int
 open_world(struct world *w)
 {
+#if LUA_VERSION_NUM >= 505
+    w->L = lua_newstate(allocate, w, luaL_makeseed(NULL));
+#else
     w->L = lua_newstate(allocate, w);
+#endif
     if (w->L == NULL) {
         fprintf(stderr, "%s: out of memory\n", w->script);
         w->failed = 1;
@@ -104,9 +110,9 @@ open_world(struct world *w)
     }
     lua_pushcfunction(w->L, load_script);
     lua_pushlightuserdata(w->L, w);
-    if (lua_pcall(w->L, 1, 2, 0) != LUA_OK)
+    if (lua_pcall(w->L, 1, 2, 0) != 0)
         return fail(w);
-    if (lua_isinteger(w->L, -1))
+    if (lua_isnumber(w->L, -1))
         w->port = lua_tointeger(w->L, -1);
     lua_pop(w->L, 1);
     w->frame = luaL_ref(w->L, LUA_REGISTRYINDEX);
@@ -118,7 +124,7 @@ run_frame(struct world *w, long number)
 {
     lua_rawgeti(w->L, LUA_REGISTRYINDEX, w->frame);
     lua_pushinteger(w->L, number);
-    if (lua_pcall(w->L, 1, 1, 0) != LUA_OK)
+    if (lua_pcall(w->L, 1, 1, 0) != 0)
         return fail(w);
     w->heard = lua_tointeger(w->L, -1);
     lua_pop(w->L, 1);

@@ -9,7 +9,7 @@ local server = assert(weft.listen {
   port = 0,
   websocket = function(ws)
     players:join(ws)
-    for _ in ws:messages() do
+    while ws:receive() do
       heard = heard + 1
     end
   end,
