@@ -17,6 +17,10 @@ CFLAGS     ?= -O2 -g
 SECONDS    ?= 60
 
 PREFIX     ?= /usr/local
+# weft.pc is read anywhere, so it names a place from the root on
+ifneq ($(filter-out /%,$(firstword $(PREFIX))),)
+override PREFIX := $(CURDIR)/$(PREFIX)
+endif
 LUADIR     ?= $(PREFIX)/share/lua/$(lua_number)
 LIBDIR     ?= $(PREFIX)/lib/lua/$(lua_number)
 BINDIR     ?= $(PREFIX)/bin
@@ -362,9 +366,10 @@ windows: deps
 	@.ci/deps windows
 	@.ci/windows-lua $(BUILD)/windows/lua $(windows_cc)
 	$(again) all
-	$(again) all BUILD=$(BUILD)/windows CC=$(windows_cc) CFLAGS='-O2 -g -Werror' ZLIB_CFLAGS= \
-	  ZLIB_LIBS=-l:libz.a LUA_CFLAGS=-I$(BUILD)/windows/lua LUA_DLL=$(BUILD)/windows/lua/lua54.dll
-	@BUILD=$(BUILD)/windows HERE=$(BUILD) .ci/windows
+	$(again) -s install BUILD=$(BUILD)/windows CC=$(windows_cc) CFLAGS='-O2 -g -Werror' ZLIB_CFLAGS= \
+	  ZLIB_LIBS=-l:libz.a LUA_CFLAGS=-I$(BUILD)/windows/lua LUA_DLL=$(BUILD)/windows/lua/lua54.dll \
+	  DESTDIR= PREFIX=$(BUILD)/windows/installed
+	@BUILD=$(BUILD)/windows HERE=$(BUILD) CC=$(windows_cc) .ci/windows
 
 lint: deps
 	@.ci/deps lint
@@ -424,29 +429,30 @@ bench-step: deps
 # Installing -----------------------------------------------------------------
 
 # pc NAME,DESCRIPTION,REQUIRES: a file for pkg-config; an archive always needs what it was made of
+needed_libs = $(if $(windows),$(ZLIB_LIBS) $(system_libs),-pthread -lm)
+needed = $(if $(windows),,$(1) $(if $(ZLIB_LIBS),zlib))
 version = $(shell sed -n 's/^.define WEFT_VERSION "\(.*\)"/\1/p' csrc/capi/weft.h)
 define pc
 	printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$(INCLUDEDIR)' 'libdir=$(ARCHIVEDIR)' '' \
 	  'Name: $(1)' 'Description: $(2)' 'Version: $(version)' 'Cflags: -I$${includedir}' \
-	  'Libs: -L$${libdir} -lweft -pthread -lm' 'Requires: $(3) $(if $(ZLIB_LIBS),zlib)' > '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/$(1).pc'
+	  'Libs: -L$${libdir} -lweft $(needed_libs)' 'Requires: $(call needed,$(3))' > '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/$(1).pc'
 endef
 
+# install(1) puts a new file in the place of an old one: who runs on that keeps it.
 install: all static
-	mkdir -p '$(DESTDIR)$(LIBDIR)/weft' '$(DESTDIR)$(BINDIR)'
-	cd lua && find . -type f \( -name '*.lua' -o -name '*.js' \) | while read -r file; do \
-	  mkdir -p "$(DESTDIR)$(LUADIR)/$$(dirname "$$file")" && \
-	  cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" && \
-	  chmod 644 "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
-	cp $(module) $(load_module) $(idn_module) '$(DESTDIR)$(LIBDIR)/weft/'
+	install -d -m 755 '$(DESTDIR)$(LIBDIR)/weft' '$(DESTDIR)$(BINDIR)' \
+	  '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig'
+	(cd lua && find . -type f \( -name '*.lua' -o -name '*.js' \)) | while read -r file; do \
+	  install -d -m 755 "$(DESTDIR)$(LUADIR)/$$(dirname "$$file")" && \
+	  install -m 644 "lua/$$file" "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
+	install -m 755 $(module) $(load_module) $(idn_module) '$(DESTDIR)$(LIBDIR)/weft/'
 	sed '1s|.*|#!$(if $(findstring /,$(LUA)),$(LUA),/usr/bin/env $(LUA))|' bin/weft > '$(DESTDIR)$(BINDIR)/weft'
-	chmod 755 '$(DESTDIR)$(LIBDIR)/weft/'*.so '$(DESTDIR)$(BINDIR)/weft'
-	mkdir -p '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig'
-	cp csrc/capi/weft.h csrc/capi/weft_lua.h '$(DESTDIR)$(INCLUDEDIR)/'
-	cp $(archive) '$(DESTDIR)$(ARCHIVEDIR)/'
+	chmod 755 '$(DESTDIR)$(BINDIR)/weft'
+	install -m 644 csrc/capi/weft.h csrc/capi/weft_lua.h '$(DESTDIR)$(INCLUDEDIR)/'
+	install -m 644 $(archive) '$(DESTDIR)$(ARCHIVEDIR)/'
 	$(call pc,weft,WebSockets for Lua in a C program,libssl libcrypto $(if $(IDN_LIBS),libidn2))
 	$(call pc,weft-protocol,The WebSocket protocol without Lua,libcrypto)
-	chmod 644 '$(DESTDIR)$(INCLUDEDIR)/weft.h' '$(DESTDIR)$(INCLUDEDIR)/weft_lua.h' \
-	  '$(DESTDIR)$(ARCHIVEDIR)/libweft.a' '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/'weft*.pc
+	chmod 644 '$(DESTDIR)$(ARCHIVEDIR)/pkgconfig/'weft*.pc
 
 clean:
 	rm -rf build

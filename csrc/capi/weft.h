@@ -31,8 +31,8 @@
  * copied.  Bytes that come out belong to the weft_protocol; each function says
  * for how long they are good.
  *
- * Link with libweft.a, libcrypto (SHA-1 and random bytes) and, unless weft was
- * built without it, zlib: `pkg-config --libs weft-protocol`.
+ * Link with libweft.a, libcrypto (SHA-1 and random bytes; on Windows bcrypt) and,
+ * unless weft was built without it, zlib: `pkg-config --libs weft-protocol`.
  */
 #ifndef WEFT_H
 #define WEFT_H
