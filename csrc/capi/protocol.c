@@ -150,9 +150,7 @@ weft_protocol_free(struct weft_protocol *p)
 enum weft_protocol_status
 weft_protocol_feed(struct weft_protocol *p, const void *bytes, size_t len)
 {
-    if (len == 0)
-        return WEFT_PROTOCOL_OK;
-    return status_of(p, weft_endpoint_feed(&p->e, bytes, len));
+    return status_of(p, weft_endpoint_feed(&p->e, len > 0 ? bytes : "", len));
 }
 
 static void
@@ -235,23 +233,37 @@ weft_protocol_target(const struct weft_protocol *p, size_t *len)
     return (const char *)weft_buf_head(&o->bytes) + o->head.target.at;
 }
 
+bool
+weft_protocol_field_at(const struct weft_protocol *p, size_t i,
+                       struct weft_protocol_field *to)
+{
+    const struct weft_opening *o = seen_opening(p);
+    const struct weft_field *f;
+    const char *bytes;
+
+    if (o == NULL || i >= o->head.count)
+        return false;
+    f = &o->head.fields[i];
+    bytes = (const char *)weft_buf_head(&o->bytes);
+    *to = (struct weft_protocol_field){ bytes + f->name.at, bytes + f->value.at,
+                                        f->name.len, f->value.len };
+    return true;
+}
+
 const char *
 weft_protocol_header(const struct weft_protocol *p, const char *name,
                      size_t *len)
 {
-    const struct weft_opening *o = seen_opening(p);
-    const char *bytes = o != NULL ? (const char *)weft_buf_head(&o->bytes)
-                                  : NULL;
+    struct weft_protocol_field f;
 
     *len = 0;
-    for (uint32_t i = 0; o != NULL && i < o->head.count; i++) {
-        const struct weft_field *f = &o->head.fields[i];
+    for (size_t i = 0; weft_protocol_field_at(p, i, &f); i++) {
+        struct weft_span found = { f.name, f.name_len };
 
-        if (!weft_http_same(weft_http_span(bytes, f->name),
-                            weft_http_text(name)))
+        if (!weft_http_same(found, weft_http_text(name)))
             continue;
-        *len = f->value.len;
-        return bytes + f->value.at;
+        *len = f.value_len;
+        return f.value;
     }
     return NULL;
 }
@@ -270,7 +282,9 @@ weft_protocol_output(const struct weft_protocol *p, size_t *len)
 void
 weft_protocol_sent(struct weft_protocol *p, size_t len)
 {
-    weft_endpoint_sent(&p->e, len);
+    size_t most = weft_endpoint_output(&p->e).len;
+
+    weft_endpoint_sent(&p->e, len < most ? len : most);
 }
 
 typedef enum weft_status sender(struct weft_endpoint *, enum weft_opcode,

@@ -46,6 +46,7 @@ extern "C" {
 #endif
 
 #define WEFT_VERSION "1.0.0"
+#define WEFT_VERSION_NUMBER 10000 /* 10000 * 1 + 100 * 0 + 0, for #if */
 
 /* One end of one connection. */
 struct weft_protocol;
@@ -81,7 +82,8 @@ enum weft_protocol_status {
 /* A sentence for people about a status, a constant; never NULL. */
 const char *weft_protocol_text(enum weft_protocol_status status);
 
-/* WEFT_VERSION as the library was built, a constant. */
+/* WEFT_VERSION as the library was built, a constant.  Header and archive belong
+ * together: structures may grow from one version to the next. */
 const char *weft_protocol_version(void);
 
 /* Options ------------------------------------------------------------------ */
@@ -202,6 +204,17 @@ const char *weft_protocol_target(const struct weft_protocol *p, size_t *len);
 const char *weft_protocol_header(const struct weft_protocol *p,
                                  const char *name, size_t *len);
 
+/* One field of a head; no NUL stands behind either. */
+struct weft_protocol_field {
+    const char *name, *value;
+    size_t name_len, value_len;
+};
+
+/* The same for all of its fields: the i-th, from 0 on and in the order in which
+ * they came, repeated ones each by itself; false behind the last. */
+bool weft_protocol_field_at(const struct weft_protocol *p, size_t i,
+                            struct weft_protocol_field *to);
+
 /* Bytes to send ------------------------------------------------------------ */
 
 /*
@@ -211,8 +224,7 @@ const char *weft_protocol_header(const struct weft_protocol *p,
  */
 const char *weft_protocol_output(const struct weft_protocol *p, size_t *len);
 
-/* Drops the first len of them, which were written; at most as many as there
- * are. */
+/* Drops the first len of them, which were written; all, if there are fewer. */
 void weft_protocol_sent(struct weft_protocol *p, size_t len);
 
 /*

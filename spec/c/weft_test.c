@@ -179,6 +179,7 @@ opens_and_talks(size_t size)
     CHECK(weft_protocol_state(client) == WEFT_PROTOCOL_IS_CLOSED);
     CHECK(weft_protocol_close_code(client) == 4001);
     CHECK(weft_protocol_feed(client, "x", 1) == WEFT_PROTOCOL_E_CLOSED);
+    CHECK(weft_protocol_feed(client, NULL, 0) == WEFT_PROTOCOL_E_CLOSED);
     CHECK(weft_protocol_close(client, 1000, NULL, 0) == WEFT_PROTOCOL_OK);
     end();
 }
@@ -189,6 +190,23 @@ is(const char *got, const size_t *len, const char *want)
     return got != NULL && *len == strlen(want) && memcmp(got, want, *len) == 0;
 }
 
+/* Host and cookies of the head that is to be seen, as they came. */
+static const char *
+fields(const struct weft_protocol *p)
+{
+    static char text[200];
+    struct weft_protocol_field f;
+    size_t at = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; weft_protocol_field_at(p, i, &f); i++)
+        if (memcmp(f.name, "Host", 4) == 0 || memcmp(f.name, "Cook", 4) == 0)
+            at += (size_t)snprintf(text + at, sizeof(text) - at, "%.*s: %.*s\n",
+                                   (int)f.name_len, f.name, (int)f.value_len,
+                                   f.value);
+    return text;
+}
+
 static void
 shows_the_head_while_it_opens(void)
 {
@@ -197,8 +215,10 @@ shows_the_head_while_it_opens(void)
     const char *out;
     size_t len;
 
+    c.headers = "Cookie: a=b\r\nCookie: c\r\n";
     begin(&c, &s);
     CHECK(weft_protocol_target(server, &len) == NULL);
+    CHECK(strcmp(fields(server), "") == 0);
     out = weft_protocol_output(client, &len);
     weft_protocol_feed(server, out, len);
     weft_protocol_sent(client, len);
@@ -206,8 +226,10 @@ shows_the_head_while_it_opens(void)
     CHECK(is(weft_protocol_target(server, &len), &len, "/room?x=1"));
     CHECK(is(weft_protocol_header(server, "COOKIE", &len), &len, "a=b"));
     CHECK(weft_protocol_header(server, "Origin", &len) == NULL && len == 0);
+    CHECK(strcmp(fields(server), "Host: h:80\nCookie: a=b\nCookie: c\n") == 0);
     CHECK(weft_protocol_next(server, &ev) == WEFT_PROTOCOL_OK);
     CHECK(weft_protocol_header(server, "Cookie", &len) == NULL);
+    CHECK(strcmp(fields(server), "") == 0);
 
     out = weft_protocol_output(server, &len);
     weft_protocol_feed(client, out, len);
@@ -251,6 +273,26 @@ fails_by_the_rules(size_t size)
     CHECK(weft_protocol_close(client, 1000, NULL, 0) == WEFT_PROTOCOL_OK);
     talk(size);
     CHECK(happened("server close 1007 \n"));
+    end();
+}
+
+/* As a program may that takes what write() returned for granted. */
+static void
+drops_no_more_than_there_is(void)
+{
+    size_t len;
+
+    begin_open();
+    weft_protocol_sent(client, 7);
+    weft_protocol_output(client, &len);
+    CHECK(len == 0);
+    weft_protocol_ping(client, LITERAL("?"));
+    weft_protocol_sent(client, SIZE_MAX);
+    weft_protocol_output(client, &len);
+    CHECK(len == 0);
+    weft_protocol_send(client, WEFT_PROTOCOL_TEXT, LITERAL("x"));
+    talk(SIZE_MAX);
+    CHECK(happened("server text 0 x\n"));
     end();
 }
 
@@ -365,6 +407,7 @@ checks_its_options(void)
     static const char *const empty[] = { NULL };
     static const char *const bad_origins[] = { "https://a\r\n", NULL };
     struct weft_protocol_options o = { 0 };
+    char version[40];
 
     CHECK(made(0, NULL) == WEFT_PROTOCOL_OK);
     CHECK(made(1, NULL) == WEFT_PROTOCOL_E_HOST);
@@ -391,6 +434,9 @@ checks_its_options(void)
     o.origins = bad_origins;
     CHECK(made(0, &o) == WEFT_PROTOCOL_E_ORIGINS);
     CHECK(strcmp(weft_protocol_version(), WEFT_VERSION) == 0);
+    snprintf(version, sizeof(version), "%d.%d.%d", WEFT_VERSION_NUMBER / 10000,
+             WEFT_VERSION_NUMBER / 100 % 100, WEFT_VERSION_NUMBER % 100);
+    CHECK(strcmp(version, WEFT_VERSION) == 0);
 }
 
 int
@@ -403,6 +449,7 @@ main(void)
         keeps_to_its_limits(cuts[i]);
     }
     shows_the_head_while_it_opens();
+    drops_no_more_than_there_is();
     compresses(WEFT_PROTOCOL_PLAIN);
     compresses(WEFT_PROTOCOL_EACH);
     compresses(WEFT_PROTOCOL_SLIDING);
