@@ -2,13 +2,7 @@
  * Endpoints of both roles that agree on compression, or not, and then talk, in
  * pieces of every size, under every pair of options.
  */
-#include "proto/endpoint.h"
-
-#include <stdlib.h>
-
-#include "check.h"
-
-#define SPAN(text) ((struct weft_span){ text, sizeof(text) - 1 })
+#include "endpoint_kit.h"
 
 static const size_t cuts[] = { 1, 2, 3, 7, 100, 4096, SIZE_MAX };
 enum { CUTS = sizeof(cuts) / sizeof(cuts[0]) };
@@ -90,21 +84,13 @@ listen(struct heard *h, struct weft_endpoint *e)
     }
 }
 
-/* Feeds bytes `size` at a time, each piece from memory of its own. */
+/* Feeds bytes `size` at a time. */
 static void
 feed(struct heard *h, struct weft_endpoint *e, struct weft_span bytes,
      size_t size)
 {
-    for (size_t at = 0, n; at < bytes.len; at += n) {
-        char *piece;
-
-        n = bytes.len - at < size ? bytes.len - at : size;
-        piece = malloc(n);
-        memcpy(piece, bytes.data + at, n);
-        weft_endpoint_feed(e, piece, n);
-        free(piece);
+    while (feed_piece(e, &bytes, size))
         listen(h, e);
-    }
 }
 
 /* Carries all that `from` has to send; returns how many bytes that was. */

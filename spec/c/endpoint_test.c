@@ -2,13 +2,8 @@
  * Openings and whole endpoints of both roles that talk to each other through
  * memory, in pieces of every size.
  */
-#include "proto/endpoint.h"
+#include "endpoint_kit.h"
 
-#include <stdlib.h>
-
-#include "check.h"
-
-#define SPAN(text) ((struct weft_span){ text, sizeof(text) - 1 })
 #define HELLO "Upgrade: websocket\r\nConnection: Upgrade\r\n" \
               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define REQUEST(more) "GET /chat?x=1 HTTP/1.1\r\nHost: h:80\r\n" HELLO \
@@ -119,21 +114,13 @@ same(struct journal *j, const char *want)
     return is;
 }
 
-/* Feeds bytes `size` at a time, each piece from memory of its own. */
+/* Feeds bytes `size` at a time. */
 static void
 feed(struct journal *j, const char *who, struct weft_endpoint *e,
      struct weft_span bytes, size_t size)
 {
-    for (size_t at = 0, n; at < bytes.len; at += n) {
-        char *piece;
-
-        n = bytes.len - at < size ? bytes.len - at : size;
-        piece = malloc(n);
-        memcpy(piece, bytes.data + at, n);
-        weft_endpoint_feed(e, piece, n);
-        free(piece);
+    while (feed_piece(e, &bytes, size))
         note_all(j, who, e);
-    }
 }
 
 /* Carries what `from` has to send to `to`; whether there was anything. */

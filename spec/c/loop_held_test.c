@@ -12,13 +12,6 @@ enum { LIMIT = 20000 };
 static uint8_t text[8000];
 
 static void
-turns(struct world *w, int n)
-{
-    while (n-- > 0)
-        turn(w, 0);
-}
-
-static void
 pair_up(struct world *w, struct weft_link *client, struct weft_link *server)
 {
     w->config->memory_limit = LIMIT;

@@ -170,17 +170,6 @@ refused_scene(struct world *w)
     connection_scene(w, "NO\r\n\r\n");
 }
 
-static void
-run(void (*scene)(struct world *))
-{
-    struct world w;
-
-    world_init(&w);
-    scene(&w);
-    world_deinit(&w);
-    CHECK(unfreed == 0);
-}
-
 int
 main(void)
 {

@@ -351,19 +351,6 @@ rate_scene(struct world *w)
     failing = kept;
 }
 
-/* All of it ----------------------------------------------------------------- */
-
-static void
-run(void (*scene)(struct world *))
-{
-    struct world w;
-
-    world_init(&w);
-    scene(&w);
-    world_deinit(&w);
-    CHECK(unfreed == 0);
-}
-
 int
 main(void)
 {
