@@ -72,6 +72,14 @@ weft_endpoint_deinit(struct weft_endpoint *e)
     e->over = true;
 }
 
+/* All is used up, or sent: streams that messages have only for themselves, some
+ * 300 KiB, are not for an idle connection to keep. */
+static void
+rest(struct weft_endpoint *e)
+{
+    weft_deflate_pool_deinit(&e->pool);
+}
+
 /* Looking: the opening ---------------------------------------------------- */
 
 static enum weft_status
@@ -240,11 +248,15 @@ look_at_session(struct weft_endpoint *e)
 enum weft_status
 weft_endpoint_look(struct weft_endpoint *e)
 {
+    enum weft_status rc = WEFT_MORE;
+
     if (e->found != WEFT_FOUND_NOTHING)
         return WEFT_EVENT;
-    if (e->over)
-        return WEFT_MORE;
-    return e->open ? look_at_session(e) : look_at_opening(e);
+    if (!e->over)
+        rc = e->open ? look_at_session(e) : look_at_opening(e);
+    if (rc == WEFT_MORE)
+        rest(e);
+    return rc;
 }
 
 void
@@ -299,6 +311,8 @@ void
 weft_endpoint_sent(struct weft_endpoint *e, size_t len)
 {
     weft_outq_consume(&e->session.out, len);
+    if (weft_outq_len(&e->session.out) == 0 && e->found == WEFT_FOUND_NOTHING)
+        rest(e);
 }
 
 enum weft_endpoint_state

@@ -83,7 +83,8 @@ struct weft_endpoint {
 
     int protocol; /* the agreed subprotocol as an index, or -1 */
     struct weft_deflate_agreed agreed; /* the compression, or all zero */
-    struct weft_deflate_pool pool;     /* its streams, between messages */
+    struct weft_deflate_pool pool;     /* its streams, until all is used up
+                                          and all is sent */
     char reason[WEFT_REASON_MAX]; /* of the peer's close */
     size_t reason_len;
 };
