@@ -234,7 +234,7 @@ $(BUILD)/examples/%: examples/%.c $(archive)
 	$(call say,link)$(CC) $(cflags) -Icsrc/capi -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(archive) \
 	  $(filter-out -lssl,$(OPENSSL_LIBS)) $(ZLIB_LIBS)
 
-embedding = $(CC) $(cflags) $(LUA_CFLAGS) -Icsrc/capi -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(archive) \
+embedding = $(CC) $(cflags) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) -Icsrc/capi -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(archive) \
             $(LUA_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS) $(IDN_LIBS)
 
 $(BUILD)/examples/host: examples/host/host.c $(archive)
