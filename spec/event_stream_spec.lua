@@ -497,7 +497,7 @@ describe("the end of an event stream", function()
   end))
 
   it("comes when nothing was sent for idle_timeout", case(function(t)
-    local stream, raw = open(t, { idle_timeout = patience(0.05), ping_interval = patience(0.01) })
+    local stream, raw = open(t, { idle_timeout = patience(0.8), ping_interval = patience(0.05) })
     local got = raw:read_until_closed()
     assert.matches("^:\n\n", got)
     assert.equal("", (got:gsub(":\n\n", "")))

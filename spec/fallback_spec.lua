@@ -369,7 +369,7 @@ describe("events", function()
   end))
 
   it("may be polled for", case(function(t)
-    local server = served(t, case.echo, { ping_interval = 0.05 })
+    local server = served(t, case.echo, { ping_interval = patience(0.8) })
     local client = fallback.open(t, server, "/chat")
     local none = client:follow(0, { more = "&weft.poll" })
     assert.same({ nil, "end" }, { none:event() })
