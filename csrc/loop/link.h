@@ -320,6 +320,11 @@ void weft_link_refuses(struct weft_link *k, enum weft_refused why);
 enum weft_status weft_link_respond(struct weft_link *k, unsigned status,
                                    struct weft_span headers,
                                    struct weft_span body);
+/* The body stays where it is until the output queue has returned it. */
+enum weft_status weft_link_respond_borrowed(struct weft_link *k,
+                                            unsigned status,
+                                            struct weft_span headers,
+                                            struct weft_span body);
 
 /*
  * The same piece by piece, so long as nothing fails.  length: of the body, or
@@ -332,6 +337,8 @@ enum weft_status weft_link_begin_answer(struct weft_link *k, unsigned status,
                                         uint64_t length);
 enum weft_status weft_link_write_answer(struct weft_link *k,
                                         struct weft_span bytes);
+enum weft_status weft_link_write_answer_borrowed(struct weft_link *k,
+                                                 struct weft_span bytes);
 enum weft_status weft_link_end_answer(struct weft_link *k);
 
 /* The same with bytes [at, at + length) of a file, which is read as the peer

@@ -245,9 +245,17 @@ copy(struct weft_link *k, struct weft_span s)
     return WEFT_OK;
 }
 
-enum weft_status
-weft_link_respond(struct weft_link *k, unsigned status,
-                  struct weft_span headers, struct weft_span body)
+static enum weft_status
+add(struct weft_link *k, struct weft_span s, bool borrowed)
+{
+    return borrowed ? weft_outq_add_borrowed(&k->flow->session.out, s.data,
+                                             s.len)
+                    : copy(k, s);
+}
+
+static enum weft_status
+respond(struct weft_link *k, unsigned status, struct weft_span headers,
+        struct weft_span body, bool borrowed)
 {
     size_t before = weft_buf_len(&k->flow->session.out.bytes);
 
@@ -256,7 +264,7 @@ weft_link_respond(struct weft_link *k, unsigned status,
     if (!weft_link_get_buffer(k)
         || begin(k, status, headers, body.len) != WEFT_OK)
         return WEFT_E_MEMORY;
-    if (!k->flow->answer.bodiless && copy(k, body) != WEFT_OK) {
+    if (!k->flow->answer.bodiless && add(k, body, borrowed) != WEFT_OK) {
         take_back(k, before);
         k->flow->answer.status = 0;
         return WEFT_E_MEMORY;
@@ -265,6 +273,20 @@ weft_link_respond(struct weft_link *k, unsigned status,
     begun(k);
     weft_link_finish_answer(k);
     return WEFT_OK;
+}
+
+enum weft_status
+weft_link_respond(struct weft_link *k, unsigned status,
+                  struct weft_span headers, struct weft_span body)
+{
+    return respond(k, status, headers, body, false);
+}
+
+enum weft_status
+weft_link_respond_borrowed(struct weft_link *k, unsigned status,
+                           struct weft_span headers, struct weft_span body)
+{
+    return respond(k, status, headers, body, true);
 }
 
 /* ---- piece by piece */
@@ -300,8 +322,33 @@ copy_chunk(struct weft_link *k, struct weft_span s)
     return WEFT_OK;
 }
 
-enum weft_status
-weft_link_write_answer(struct weft_link *k, struct weft_span s)
+static enum weft_status
+borrow_chunk(struct weft_link *k, struct weft_span s)
+{
+    struct weft_outq *out = &k->flow->session.out;
+    char head[WEFT_CHUNK_HEAD];
+    size_t n = weft_http_chunk_head(head, s.len);
+    uint8_t *to;
+
+    if (weft_outq_prepare_ref(out) != WEFT_OK
+        || (to = weft_outq_reserve(out, n + 2)) == NULL)
+        return WEFT_E_MEMORY;
+    memcpy(to, head, n);
+    weft_outq_commit(out, n);
+    weft_outq_add_borrowed(out, s.data, s.len); /* there is room */
+    memcpy(to + n, "\r\n", 2);
+    weft_outq_commit(out, 2);
+    return WEFT_OK;
+}
+
+static enum weft_status
+add_chunk(struct weft_link *k, struct weft_span s, bool borrowed)
+{
+    return borrowed ? borrow_chunk(k, s) : copy_chunk(k, s);
+}
+
+static enum weft_status
+write_answer(struct weft_link *k, struct weft_span s, bool borrowed)
 {
     struct weft_answer *a = &k->flow->answer;
     enum weft_status rc;
@@ -314,7 +361,7 @@ weft_link_write_answer(struct weft_link *k, struct weft_span s)
         return WEFT_OK;
     if (!weft_link_get_buffer(k))
         return WEFT_E_MEMORY;
-    rc = a->chunked ? copy_chunk(k, s) : copy(k, s);
+    rc = a->chunked ? add_chunk(k, s, borrowed) : add(k, s, borrowed);
     if (rc != WEFT_OK)
         return rc;
     if (a->left != WEFT_UNKNOWN)
@@ -323,6 +370,18 @@ weft_link_write_answer(struct weft_link *k, struct weft_span s)
     weft_link_mark_dirty(k);
     weft_link_count(k);
     return WEFT_OK;
+}
+
+enum weft_status
+weft_link_write_answer(struct weft_link *k, struct weft_span s)
+{
+    return write_answer(k, s, false);
+}
+
+enum weft_status
+weft_link_write_answer_borrowed(struct weft_link *k, struct weft_span s)
+{
+    return write_answer(k, s, true);
 }
 
 enum weft_status

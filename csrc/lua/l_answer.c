@@ -84,11 +84,16 @@ core_respond(lua_State *L)
     struct weft_ws *ws = asked(L, "respond");
     unsigned status = (unsigned)luaL_checkinteger(L, 2);
     struct weft_span headers, body;
+    enum weft_status rc;
 
     headers.data = luaL_checklstring(L, 3, &headers.len);
     body.data = luaL_checklstring(L, 4, &body.len);
-    return push_answered(L, ws, weft_link_respond(&ws->link, status, headers,
-                                                  body));
+    if (body.len >= WEFT_BORROW_MIN && weft_lend_begin(L, 1, 4))
+        rc = weft_lend_end(ws, weft_link_respond_borrowed(&ws->link, status,
+                                                          headers, body));
+    else
+        rc = weft_link_respond(&ws->link, status, headers, body);
+    return push_answered(L, ws, rc);
 }
 
 /* core.respond_file(ws, status, headers, file): the file is closed then */
@@ -126,6 +131,15 @@ core_begin_response(lua_State *L)
                                                        headers, length));
 }
 
+static enum weft_status
+write_answer(lua_State *L, struct weft_ws *ws, int bytes, struct weft_span s)
+{
+    if (s.len >= WEFT_BORROW_MIN && weft_lend_begin(L, 1, bytes))
+        return weft_lend_end(ws, weft_link_write_answer_borrowed(&ws->link,
+                                                                 s));
+    return weft_link_write_answer(&ws->link, s);
+}
+
 /* core.write(ws, bytes): waits while more than send_buffer is queued */
 static int
 core_write(lua_State *L)
@@ -137,7 +151,7 @@ core_write(lua_State *L)
 
     s.data = luaL_checklstring(L, 2, &s.len);
     weft_loop_relieve(&ws->instance->loop);
-    rc = check_memory(L, weft_link_write_answer(&ws->link, s));
+    rc = check_memory(L, write_answer(L, ws, 2, s));
     if (rc == WEFT_E_BUSY)
         return weft_raise(L, "the body is longer than its Content-Length");
     if (rc != WEFT_OK)

@@ -29,33 +29,52 @@ push_table(lua_State *L, struct weft_ws *ws)
 }
 
 /* The list has the string at 2i + 1 and its connection at 2i + 2. */
-enum weft_status
-weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self, int message)
+bool
+weft_lend_begin(lua_State *L, int self, int string)
 {
     struct weft_ws *ws = lua_touserdata(L, self);
     struct weft_instance *I = ws->instance;
     lua_Integer at = (lua_Integer)I->lent_count * 2;
-    enum weft_status rc;
+
+    weft_push_lent(L, I);
+    if (I->lent_count == WEFT_LENT_MAX || !lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return false;
+    }
+    lua_pushvalue(L, self);
+    lua_rawseti(L, -2, at + 2);
+    lua_pushvalue(L, string);
+    lua_rawseti(L, -2, at + 1); /* what can raise is over */
+    lua_pop(L, 1);
+    I->lent[I->lent_count++] = ws->link.flow->session.out.borrowed;
+    return true;
+}
+
+enum weft_status
+weft_lend_end(struct weft_ws *ws, enum weft_status rc)
+{
+    struct weft_instance *I = ws->instance;
+    uint32_t borrowed = ws->link.flow->session.out.borrowed;
+
+    /* another one will have its number, and its place */
+    if (rc != WEFT_OK || borrowed == I->lent[I->lent_count - 1])
+        I->lent_count--;
+    return rc;
+}
+
+enum weft_status
+weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self, int message)
+{
+    struct weft_ws *ws = lua_touserdata(L, self);
     size_t len;
     const char *data = lua_tolstring(L, message, &len);
 
     if (!weft_link_wake(&ws->link))
         return WEFT_E_MEMORY;
-    weft_push_lent(L, I);
-    if (I->lent_count == WEFT_LENT_MAX || !lua_istable(L, -1)) {
-        lua_pop(L, 1);
+    if (!weft_lend_begin(L, self, message))
         return weft_link_send_plain(&ws->link, opcode, data, len);
-    }
-    lua_pushvalue(L, self);
-    lua_rawseti(L, -2, at + 2);
-    lua_pushvalue(L, message);
-    lua_rawseti(L, -2, at + 1); /* what can raise is over */
-    lua_pop(L, 1);
-    I->lent[I->lent_count++] = ws->link.flow->session.out.borrowed;
-    rc = weft_link_send_borrowed(&ws->link, opcode, data, len);
-    if (rc != WEFT_OK)
-        I->lent_count--; /* another one will have its number, and its place */
-    return rc;
+    return weft_lend_end(ws, weft_link_send_borrowed(&ws->link, opcode, data,
+                                                     len));
 }
 
 /* Whether a connection's string of that number is lent. */

@@ -6,15 +6,13 @@
 #include "lua/check.h"
 #include "lua/l_link.h"
 
-enum { BORROW_MIN = 16 * 1024 }; /* below it, copying is cheaper */
-
 /* Whether a message of that length would be sent as it is, and is long. */
 static bool
 may_borrow(const struct weft_ws *ws, size_t len, bool plain)
 {
     const struct weft_link *k = &ws->link;
 
-    return len >= BORROW_MIN && k->role == WEFT_SERVER
+    return len >= WEFT_BORROW_MIN && k->role == WEFT_SERVER
            && (plain || !weft_deflate_wants(k->deflate, len));
 }
 

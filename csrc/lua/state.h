@@ -382,11 +382,19 @@ void weft_descriptor_free(struct weft_instance *I, struct weft_descriptor *d);
 
 /* ---- l_lend.c */
 
+enum { WEFT_BORROW_MIN = 16 * 1024 }; /* below it, copying is cheaper */
+
 /* Sends the string at `message` for the connection at `self`, both on L, on a
  * link that is open, lent to the kernel where that is possible.  As
  * weft_link_send_plain(). */
 enum weft_status weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self,
                               int message);
+/* Before the string at `string`, which is WEFT_BORROW_MIN bytes or more, is
+ * queued by a call that borrows it: it is kept until the kernel has it.  False:
+ * it has to be copied.  What the call returned goes to weft_lend_end(), which
+ * returns it. */
+bool weft_lend_begin(lua_State *L, int self, int string);
+enum weft_status weft_lend_end(struct weft_ws *ws, enum weft_status rc);
 /* Lets go of lent strings that the kernel has taken. */
 void weft_return_lent(lua_State *L, struct weft_instance *I);
 

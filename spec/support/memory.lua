@@ -4,6 +4,9 @@
 ---     server:reset()
 ---     t:upgrade(server.port, ...)
 ---     assert.is_true(server:peak() < 1024)
+---
+--- At /long and /written it has a page of four megabytes, as a string and as what a
+--- function writes.
 local child_process = require "support.child"
 local handshake = require "support.handshake"
 
@@ -30,6 +33,7 @@ local SCRIPT = [[
 local weft = require "weft"
 local gate = weft.queue()
 local base
+local long = ("x"):rep(4 * 1024 * 1024)
 
 local function kilobytes(name)
   local file = assert(io.open "/proc/self/status")
@@ -51,6 +55,8 @@ local server = assert(weft.listen {
       base = kilobytes "VmRSS"
       return 200, nil, "reset"
     end,
+    ["/long"] = function() return 200, nil, long end,
+    ["/written"] = function() return 200, nil, function(write) write(long) end end,
     ["/peak"] = function() return 200, nil, tostring(kilobytes "VmHWM" - base) end,
     ["/go"] = function()
       gate:close()
