@@ -93,6 +93,10 @@ local chunks = {
   ["a chunk that ends in CR and another byte"] = "1\r\na\rX0\r\n\r\n" .. SMUGGLED,
   ["a trailer that ends in LF"] = "0\r\nA: b\n\r\n" .. SMUGGLED,
   ["a trailer with a bare CR"] = "0\r\nA: b\rGET / HTTP/1.1\r\n\r\n" .. SMUGGLED,
+  ["a trailer that goes on in another line"] = "0\r\nA: b\r\n c\r\n\r\n" .. SMUGGLED,
+  ["a trailer without a colon"] = "0\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n" .. SMUGGLED,
+  ["a trailer without a name"] = "0\r\n: b\r\n\r\n" .. SMUGGLED,
+  ["a trailer with a blank before its colon"] = "0\r\nA : b\r\n\r\n" .. SMUGGLED,
   ["a trailer with NUL"] = "0\r\nA: \0\r\n\r\n" .. SMUGGLED,
 }
 

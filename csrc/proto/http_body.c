@@ -134,6 +134,18 @@ read_size(struct weft_http_body *b, struct weft_span raw, size_t *used)
     return WEFT_OK;
 }
 
+/* 5.1: a name and a colon, nothing between them; a line that goes on from the
+ * one before, or is none, might be a request to somebody else. */
+static bool
+is_field(struct weft_span line)
+{
+    const char *colon = memchr(line.data, ':', line.len);
+
+    return colon != NULL
+           && weft_http_is_token((struct weft_span){
+               line.data, (size_t)(colon - line.data) });
+}
+
 /* 7.1.2: up to the empty line */
 static enum weft_status
 read_trailers(struct weft_http_body *b, struct weft_span raw, size_t *used)
@@ -147,6 +159,8 @@ read_trailers(struct weft_http_body *b, struct weft_span raw, size_t *used)
     b->lines += (uint32_t)line.len + 2;
     if (line.len == 0)
         b->state = WEFT_BODY_DONE;
+    else if (!is_field(line))
+        return fault(b, 400, "a trailer is malformed");
     else if (b->lines >= MOST_TRAILERS)
         return fault(b, 400, "the trailers are too long");
     return WEFT_OK;
