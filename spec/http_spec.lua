@@ -63,6 +63,13 @@ describe("an http function", function()
     end
   end))
 
+  it("sends no body with 205, and says so", case(function(t)
+    for _, body in ipairs { "form", { "fo", "rm" }, function(write) write "form" end } do
+      local answer = answers(t, 205, {}, body)
+      assert.same({ 205, "0", "" }, { answer.status, answer.headers["content-length"], answer.body })
+    end
+  end))
+
   it("answers HEAD with the length and without the body", case(function(t)
     local listening = t:listen { http = function(request)
       return 200, { ["X-Method"] = request.method }, "twelve bytes"
