@@ -333,6 +333,50 @@ describe("an answer", function()
     assert.equal("closed", outcome[2])
   end))
 
+  it("whose function fails before it has written or waited is a 500, and the connection goes on", case(function(t)
+    local ways = {
+      ["/raises"] = function() error "at once" end,
+      ["/number"] = function(write) write(5) end,
+      ["/returns"] = function() return 5 end,
+      ["/long"] = function(write) write "longer" end,
+      ["/long/lent"] = function(write) write(("x"):rep(20000)) end,
+      ["/short"] = function(write) write "" end,
+    }
+    local server = t:listen { http = function(request)
+      return 200, { ["Content-Length"] = request.query_string == "" and 3 or nil, ["X-Is"] = "lost" },
+             ways[request.path]
+    end }
+    local raw = t:dial(server)
+    local count = 0
+    for path in pairs(ways) do
+      for _, target in ipairs(path:find "^/[rn]" and { path, path .. "?chunks" } or { path }) do
+        raw:send(get(target))
+        local answer = next_answer(raw)
+        assert.same({ 500, "Internal Server Error\n" }, { answer.status, answer.body })
+        assert.is_nil(answer.headers["x-is"])
+        count = count + 1
+      end
+    end
+    raw:send(get "/raises" .. get "/raises" .. get("/raises", { headers = { Connection = "close" } }))
+    assert.same({ 500, 500, "close" }, { next_answer(raw).status, next_answer(raw).status,
+                                         next_answer(raw).headers.connection })
+    assert.same({ "", "fin" }, { raw:read_until_closed() })
+    assert.equal(count + 3, #t:reports())
+  end))
+
+  it("whose function fails once its head has left breaks off", case(function(t)
+    local raw = t:dial(t:server { http = function()
+      return 200, {}, function()
+        t.weft.sleep(0.01)
+        error "late"
+      end
+    end })
+    raw:send(get "/")
+    assert.equal(200, raw:parsed_head().status)
+    assert.same({ "", "fin" }, { raw:read_until_closed() })
+    assert.matches("late", t:reports()[1].error)
+  end))
+
   it("whose function fails is reported, and breaks off", case(function(t)
     local raw = t:dial(t:server { http = function()
       return 200, {}, function(write)
@@ -375,9 +419,8 @@ describe("an answer", function()
       assert.equal(500, t:http(listening).status)
       assert.matches("^http: ", t:reports()[1].error)
     end
-    body = function() return 5 end -- its head is on the way by then
-    local answer = t:http(listening)
-    assert.same({ 200, "" }, { answer.status, answer.body })
+    body = function() return 5 end
+    assert.equal(500, t:http(listening).status)
     assert.matches("http: the body: expected a string", t:reports()[1].error)
   end))
 end)

@@ -123,6 +123,7 @@ struct weft_answer {
     uint64_t left;   /* of the body: bytes to be written, or WEFT_UNKNOWN */
     uint64_t at;     /* in the file: of the next of them */
     uint64_t written; /* of the response's body, so far */
+    size_t head;     /* bytes of its head, of which none has left; else 0 */
     int64_t asked;   /* when the request's head was there */
     unsigned status; /* 0: it has not begun */
     enum weft_refused why; /* with is_refused */
@@ -346,6 +347,10 @@ enum weft_status weft_link_end_answer(struct weft_link *k);
 enum weft_status weft_link_respond_file(struct weft_link *k, unsigned status,
                                         struct weft_span headers, int fd,
                                         uint64_t at, uint64_t length);
+
+/* Whoever answers has failed: an answer of which there is but a head, and that
+ * has not left, is as if it had not begun (state ASKED). */
+void weft_link_retract(struct weft_link *k);
 
 /* Nobody looks at the request any more: its connection may go on.  An answer
  * that is not finished breaks off. */

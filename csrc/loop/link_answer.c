@@ -127,6 +127,22 @@ break_off(struct weft_link *k)
 }
 
 void
+weft_link_retract(struct weft_link *k)
+{
+    struct weft_answer *a = &k->flow->answer;
+
+    if (k->state != WEFT_LINK_ANSWERING || a->whole || a->has_file
+        || a->head == 0 || a->written > 0)
+        return;
+    weft_outq_take_back(&k->flow->session.out, a->head);
+    a->head = a->status = 0;
+    a->is_refused = false;
+    k->state = WEFT_LINK_ASKED;
+    weft_link_count(k);
+    weft_link_retime(k);
+}
+
+void
 weft_link_release(struct weft_link *k)
 {
     struct weft_answer *a = &k->flow->answer;
@@ -187,6 +203,7 @@ begin(struct weft_link *k, unsigned status, struct weft_span headers,
     a->bodiless = k->head_only || weft_http_never_has_body(status);
     a->chunked = r.framing == WEFT_FRAMED_CHUNKS && !a->bodiless;
     a->left = length;
+    a->head = len;
     a->status = status;
     return WEFT_OK;
 }

@@ -133,6 +133,8 @@ request_done(struct weft_ws *ws, enum weft_task_status how)
 {
     struct weft_link *k = &ws->link;
 
+    if (how == WEFT_TASK_FAILED)
+        weft_link_retract(k);
     if (how == WEFT_TASK_CANCELLED && k->state == WEFT_LINK_ASKED)
         weft_link_abort(k, WEFT_CAUSE_CANCELLED, NULL);
     else if (k->state == WEFT_LINK_ASKED)
