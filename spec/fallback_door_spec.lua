@@ -154,6 +154,7 @@ describe("the page of weft.fallback", function()
     local answer = fallback.ask(t, server, { path = "/chat?weft.js", headers = { Origin = "https://other.example" } })
     assert.equal(200, answer.status)
     assert.equal("text/javascript; charset=utf-8", answer.headers["content-type"])
+    assert.equal("*", answer.headers["access-control-allow-origin"]) -- modules ask
     assert.is_truthy(answer.headers["cache-control"]:find "max%-age")
     assert.is_truthy(answer.body:find("class WeftSocket", 1, true))
     local tag = answer.headers.etag

@@ -144,7 +144,7 @@ describe("a session of weft.fallback", function()
     stream:records(1)
     assert.equal(1, server:count())
     client:post { "c" }
-    assert.same({ "c1000" }, stream:records(1))
+    assert.same({ "c1005" }, stream:records(1))
     stream:close()
     assert.is_true(server:close(5))
   end))
@@ -254,7 +254,7 @@ describe("the end of a session", function()
       ["c4321 good\\nbye"] = { "closed", 4321, "good\nbye", "peer" },
       ["c1000"] = { "closed", 1000, "", "peer" },
       ["c1001"] = { "closed", 1001, "", "peer" },
-      ["c"] = { "closed", 1000, "", "peer" },
+      ["c"] = { "closed", 1005, "", "peer" }, -- as after a WebSocket's close()
     } do
       local handler, ends = watching(t)
       local client, stream = joined(t, handler)
@@ -711,7 +711,7 @@ describe("a session of one of several workers", function()
       assert.equal(204, insist(function() return (client:post({ "thello" }, 1)) end))
       assert.same({ "t" .. worker .. " hello" }, stream:records(1))
       assert.equal(204, insist(function() return (client:post({ "c" }, 2)) end))
-      assert.same({ "c1000" }, stream:records(1))
+      assert.same({ "c1005" }, stream:records(1))
       stream:close()
       client.id = worker .. "." .. client.id:sub(3):reverse()
       assert.equal(404, insist(function() return (client:post({}, 1)) end))

@@ -250,6 +250,18 @@ core_is_idle(lua_State *L)
     return 1;
 }
 
+/* core.close_without_code(ws): as a browser's close(); does not wait */
+static int
+core_close_without_code(lua_State *L)
+{
+    struct weft_ws *ws = asked(L, "close_without_code");
+
+    weft_link_close(&ws->link, 1005, (struct weft_span){ "", 0 },
+                    WEFT_CAUSE_LOCAL);
+    weft_ws_update_holds(L, ws, 1);
+    return 0;
+}
+
 /* core.shutdown(ws) */
 static int
 core_shutdown(lua_State *L)
@@ -280,6 +292,7 @@ weft_request_register(lua_State *L)
         { "cancel_handler", core_cancel_handler },
         { "is_own_handler", core_is_own_handler },
         { "is_idle", core_is_idle },
+        { "close_without_code", core_close_without_code },
         { "shutdown", core_shutdown },
         { NULL, NULL },
     };

@@ -108,6 +108,7 @@ end
 local function serve_script(service, request)
   local headers = {
     ["Content-Type"] = "text/javascript; charset=utf-8",
+    ["Access-Control-Allow-Origin"] = "*", -- modules of other pages ask for it
     ["Cache-Control"] = "public, max-age=3600",
     ["X-Content-Type-Options"] = "nosniff",
     ["ETag"] = service.tag,

@@ -661,7 +661,9 @@
   }
 
   function parseProtocols(given) {
-    const list = given === undefined ? [] : typeof given === 'string' ? [given] : Array.from(given, String);
+    const list = given === undefined || given === null ? [] // null: for who has options
+      : typeof given === 'object' && given[Symbol.iterator] ? Array.from(given, (protocol) => `${protocol}`)
+      : [`${given}`];
     list.forEach((protocol, i) => {
       if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(protocol) || list.indexOf(protocol) !== i) {
         throw fault('SyntaxError', 'the subprotocol ' + protocol + ' is no token, or there twice');
@@ -685,7 +687,11 @@
       return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
     }
     if (Object.prototype.toString.call(data) === '[object ArrayBuffer]') return new Uint8Array(data).slice();
-    return String(data);
+    return `${data}`; // raises for a symbol
+  }
+
+  function expect(one, call) {
+    if (one.length === 0) throw new TypeError('WeftSocket: ' + call + ' expects an argument');
   }
 
   const inside = new WeakMap(); // a WeftSocket's link
@@ -697,7 +703,8 @@
   class WeftSocket extends EventTarget {
     constructor(url, protocols, options) {
       super();
-      inside.set(this, new Link(this, parseUrl(String(url)), parseProtocols(protocols), parseOptions(options)));
+      expect(arguments, 'the constructor');
+      inside.set(this, new Link(this, parseUrl(`${url}`), parseProtocols(protocols), parseOptions(options)));
     }
 
     get url() { return inside.get(this).url.socket; }
@@ -725,6 +732,7 @@
     }
 
     send(data) {
+      expect(arguments, 'send');
       const link = inside.get(this);
       if (link.state === STATES.CONNECTING) throw fault('InvalidStateError', 'it is not open yet');
       link.send(parseData(data));
@@ -737,7 +745,7 @@
           throw fault('InvalidAccessError', 'the code is 1000 or from 3000 to 4999');
         }
       }
-      reason = reason === undefined ? '' : String(reason);
+      reason = reason === undefined ? '' : `${reason}`;
       if (utf8Length(reason) > 123) throw fault('SyntaxError', 'the reason is longer than 123 bytes');
       inside.get(this).close(code === undefined && reason !== '' ? 1000 : code, reason);
     }

@@ -100,7 +100,7 @@ async function main() {
     for (let i = 0; i < 400; i++) socket.send('x'.repeat(1000));
     for (let i = 0; i < 400; i++) assert.strictEqual((await socket.take()).length, 50000);
     socket.close();
-    assert.strictEqual((await socket.closed).code, 1000);
+    assert.strictEqual((await socket.closed).code, 1005);
   });
 
   await check('a page of a portal is no answer', async () => {
@@ -116,7 +116,7 @@ async function main() {
     way.shut = false;
     assert.strictEqual(await socket.take(), 'while it is shut');
     socket.close();
-    assert.strictEqual((await socket.closed).code, 1000);
+    assert.strictEqual((await socket.closed).code, 1005);
   });
 
   await check('a portal that stays ends it', async () => {
@@ -136,7 +136,7 @@ async function main() {
     for (let i = 0; i < 10; i++) assert.strictEqual(await socket.take(), '100000');
     clearInterval(cutting);
     socket.close();
-    assert.strictEqual((await socket.closed).code, 1000);
+    assert.strictEqual((await socket.closed).code, 1005);
   });
 
   await check('a code is clamped, not cut off', async () => {

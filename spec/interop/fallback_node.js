@@ -147,7 +147,7 @@ async function messages() {
     socket.send('\uD800 alone');
     assert.strictEqual(await socket.take(), '\uFFFD alone');
     socket.close();
-    assert.deepStrictEqual(await socket.closed, [1000, '', true, 0]);
+    assert.deepStrictEqual(await socket.closed, [1005, '', true, 0]);
   });
 
   await check('bytes come back as they went, of every kind and in order', async () => {
@@ -214,7 +214,7 @@ async function messages() {
     const socket = await open('/flood');
     for (let i = 1; i <= 2000; i++) assert.strictEqual(parseInt(await socket.take(), 10), i);
     socket.close();
-    assert.deepStrictEqual(await socket.closed, [1000, '', true, 0]);
+    assert.deepStrictEqual(await socket.closed, [1005, '', true, 0]);
   });
 }
 
@@ -272,15 +272,23 @@ async function interfaces() {
       assert.throws(() => new WeftSocket(base, protocols), named('SyntaxError'), String(protocols));
     }
     assert.throws(() => new WeftSocket(base, [], { transports: ['pigeon'] }), named('TypeError'));
-    const socket = dial(base + '/echo');
+    assert.throws(() => new WeftSocket(), named('TypeError'));
+    assert.throws(() => new WeftSocket(Symbol('url')), named('TypeError'));
+    assert.throws(() => new WeftSocket(base, { no: 'list' }), named('SyntaxError'));
+    const socket = dial(base + '/echo', null);
+    assert.throws(() => socket.send(), named('TypeError'));
     assert.throws(() => socket.send('x'), named('InvalidStateError'));
     for (const code of [0, 999, 1001, 1005, 1011, 2999, 5000]) {
       assert.throws(() => socket.close(code), named('InvalidAccessError'), String(code));
     }
     assert.throws(() => socket.close(1000, 'ü'.repeat(62)), named('SyntaxError'));
     await socket.opened;
+    assert.throws(() => socket.send(Symbol('x')), named('TypeError'));
     socket.close(3000, 'ü'.repeat(61));
     assert.strictEqual((await socket.closed)[0], 3000);
+    const another = await open('/echo');
+    another.close();
+    assert.deepStrictEqual(await another.closed, [1005, '', true, 0]);
   });
 
   await check('constants, handlers and attributes are there', async () => {
@@ -363,7 +371,7 @@ async function networks() {
     await count(socket, 8000, 40);
     assert.ok(way.connections > 10);
     socket.close();
-    assert.strictEqual((await socket.closed)[0], 1000);
+    assert.strictEqual((await socket.closed)[0], 1005);
   });
 
   await check('what is said at once gets through where no connection lasts that long', async () => {
@@ -372,7 +380,7 @@ async function networks() {
     await socket.opened;
     await count(socket, 10000);
     socket.close();
-    assert.strictEqual((await socket.closed)[0], 1000);
+    assert.strictEqual((await socket.closed)[0], 1005);
   });
 
   await check('a network that is back in time was never away', async () => {
@@ -388,7 +396,7 @@ async function networks() {
     way.down = false;
     assert.strictEqual(await socket.take(), 'meanwhile');
     socket.close();
-    assert.strictEqual((await socket.closed)[0], 1000);
+    assert.strictEqual((await socket.closed)[0], 1005);
   });
 
   await check('a network that stays away ends it', async () => {

@@ -35,7 +35,7 @@ local function take(self, record)
     if record.code then
       self.client:close(record.code, record.reason, 0)
     else
-      self.client:close(nil, nil, 0)
+      core.close_without_code(self.client)
     end
   elseif record.what == "piece" or self.writer then
     return take_piece(self, record, record.what == "message")

@@ -314,6 +314,8 @@ function core.was_secure(ws) end
 --- connection is closed with 1001, close_cause "shutdown"; one whose request
 --- head has not come is dropped; a request that a handler is answering is left.
 function core.shutdown(ws) end
+--- Starts the closing handshake with a close frame that carries no code.
+function core.close_without_code(ws) end
 --- Cancels the task that runs the connection's handler, if any.
 function core.cancel_handler(ws) end
 --- True when the running task is this connection's handler.
