@@ -31,6 +31,15 @@ describe("a request's body", function()
     assert.same({ 200, "4:four", "fin" }, { answer.status, answer.body, answer.ending })
   end))
 
+  it("comes in many chunks, each with a signature", case(function(t)
+    local pieces = {}
+    for i = 1, 200 do
+      pieces[i] = "1000;chunk-signature=" .. ("f"):rep(64) .. "\r\n" .. ("x"):rep(4096) .. "\r\n"
+    end
+    local answer = t:ask(echoes(t), chunked(table.concat(pieces) .. "0\r\n\r\n"))
+    assert.is_true(answer.body == "819200:" .. ("x"):rep(819200))
+  end))
+
   it("comes in chunks, with extensions and trailers that nobody wants", case(function(t)
     local answer = t:ask(echoes(t),
       chunked "4;a=b;c\r\nfour\r\n0A \r\n and more.\r\n000\r\nX-Sum: 1\r\nY: 2\r\n\r\n")
@@ -158,6 +167,8 @@ describe("a body that is malformed", function()
     ["a bare LF behind the size"] = "5\nhello\r\n0\r\n\r\n", ["a bare LF behind the chunk"] = "5\r\nhello\n0\r\n\r\n",
     ["more bytes than its size"] = "5\r\nhello!\r\n0\r\n\r\n", ["a NUL in an extension"] = "5;\0\r\nhello\r\n0\r\n\r\n",
     ["a bare CR in an extension"] = "5;a\rb\r\nhello\r\n0\r\n\r\n", ["an endless size line"] = "5;" .. ("a"):rep(2000),
+    ["endless extensions"] = ("1;" .. ("a"):rep(1000) .. "\r\nx\r\n"):rep(80),
+    ["endless zeros"] = (("0"):rep(1000) .. "1\r\nx\r\n"):rep(80),
     ["endless trailers"] = "0\r\n" .. ("A: b\r\n"):rep(3000), ["a trailer with a bare LF"] = "0\r\nA: b\n\r\n",
   }
   for name, raw in pairs(wrong) do

@@ -6,6 +6,8 @@
 enum {
     MOST_LINE = 1024,        /* a chunk's size with its extensions */
     MOST_TRAILERS = 8 * 1024,
+    MOST_IDLE = 64 * 1024,   /* extensions, blanks and zeros of all its chunks */
+    SIZE_DIGITS = 16,
 };
 
 static enum weft_status
@@ -108,6 +110,18 @@ take_line(struct weft_http_body *b, struct weft_span raw, size_t *used,
     return WEFT_OK;
 }
 
+/* 7.1.1: what is passed over counts for nothing else, so it has a limit of its
+ * own: else chunks of a byte would bring a thousand times what they hold. */
+static enum weft_status
+count_idle(struct weft_http_body *b, size_t len)
+{
+    if (len > SIZE_DIGITS)
+        b->idle += (uint32_t)(len - SIZE_DIGITS);
+    return b->idle <= MOST_IDLE
+               ? WEFT_OK
+               : fault(b, 400, "the lines of the chunked body are too long");
+}
+
 /* 7.1: the size, and extensions, which are passed over */
 static enum weft_status
 read_size(struct weft_http_body *b, struct weft_span raw, size_t *used)
@@ -116,6 +130,8 @@ read_size(struct weft_http_body *b, struct weft_span raw, size_t *used)
     enum weft_status rc = take_line(b, raw, used, MOST_LINE, &line);
     size_t i = 0;
 
+    if (rc == WEFT_OK)
+        rc = count_idle(b, line.len);
     if (rc != WEFT_OK)
         return rc;
     b->left = 0;
