@@ -89,8 +89,9 @@ core_respond(lua_State *L)
     headers.data = luaL_checklstring(L, 3, &headers.len);
     body.data = luaL_checklstring(L, 4, &body.len);
     if (body.len >= WEFT_BORROW_MIN && weft_lend_begin(L, 1, 4))
-        rc = weft_lend_end(ws, weft_link_respond_borrowed(&ws->link, status,
-                                                          headers, body));
+        rc = weft_lend_end(L, ws, weft_link_respond_borrowed(&ws->link,
+                                                             status, headers,
+                                                             body));
     else
         rc = weft_link_respond(&ws->link, status, headers, body);
     return push_answered(L, ws, rc);
@@ -135,8 +136,8 @@ static enum weft_status
 write_answer(lua_State *L, struct weft_ws *ws, int bytes, struct weft_span s)
 {
     if (s.len >= WEFT_BORROW_MIN && weft_lend_begin(L, 1, bytes))
-        return weft_lend_end(ws, weft_link_write_answer_borrowed(&ws->link,
-                                                                 s));
+        return weft_lend_end(L, ws,
+                             weft_link_write_answer_borrowed(&ws->link, s));
     return weft_link_write_answer(&ws->link, s);
 }
 

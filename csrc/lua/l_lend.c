@@ -50,15 +50,31 @@ weft_lend_begin(lua_State *L, int self, int string)
     return true;
 }
 
+/* Takes the last of the list, which is on the top of L, out of it. */
+static void
+drop_last(lua_State *L, struct weft_instance *I)
+{
+    lua_Integer at = (lua_Integer)I->lent_count * 2;
+
+    lua_pushnil(L);
+    lua_rawseti(L, -2, at - 1);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, at);
+    I->lent_count--;
+}
+
 enum weft_status
-weft_lend_end(struct weft_ws *ws, enum weft_status rc)
+weft_lend_end(lua_State *L, struct weft_ws *ws, enum weft_status rc)
 {
     struct weft_instance *I = ws->instance;
     uint32_t borrowed = ws->link.flow->session.out.borrowed;
 
-    /* another one will have its number, and its place */
-    if (rc != WEFT_OK || borrowed == I->lent[I->lent_count - 1])
-        I->lent_count--;
+    /* another one will have its number */
+    if (rc != WEFT_OK || borrowed == I->lent[I->lent_count - 1]) {
+        weft_push_lent(L, I);
+        drop_last(L, I);
+        lua_pop(L, 1);
+    }
     return rc;
 }
 
@@ -73,8 +89,8 @@ weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self, int message)
         return WEFT_E_MEMORY;
     if (!weft_lend_begin(L, self, message))
         return weft_link_send_plain(&ws->link, opcode, data, len);
-    return weft_lend_end(ws, weft_link_send_borrowed(&ws->link, opcode, data,
-                                                     len));
+    return weft_lend_end(L, ws, weft_link_send_borrowed(&ws->link, opcode,
+                                                        data, len));
 }
 
 /* Whether a connection's string of that number is lent. */
@@ -117,19 +133,15 @@ clear_list(lua_State *L, struct weft_instance *I)
 {
     weft_push_lent(L, I);
     while (I->lent_count > 0) {
-        lua_Integer at = (lua_Integer)I->lent_count * 2;
         struct weft_ws *ws;
+        bool clear;
 
-        lua_rawgeti(L, -1, at);
+        lua_rawgeti(L, -1, (lua_Integer)I->lent_count * 2);
         ws = lua_touserdata(L, -1);
-        if (!is_out(ws, I->lent[I->lent_count - 1]) || move_last(L, ws)) {
-            lua_pushnil(L);
-            lua_rawseti(L, -3, at - 1);
-            lua_pushnil(L);
-            lua_rawseti(L, -3, at);
-            I->lent_count--;
-        }
+        clear = !is_out(ws, I->lent[I->lent_count - 1]) || move_last(L, ws);
         lua_pop(L, 1);
+        if (clear)
+            drop_last(L, I);
     }
     lua_pop(L, 1);
 }

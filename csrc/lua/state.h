@@ -394,7 +394,8 @@ enum weft_status weft_ws_lend(lua_State *L, enum weft_opcode opcode, int self,
  * it has to be copied.  What the call returned goes to weft_lend_end(), which
  * returns it. */
 bool weft_lend_begin(lua_State *L, int self, int string);
-enum weft_status weft_lend_end(struct weft_ws *ws, enum weft_status rc);
+enum weft_status weft_lend_end(lua_State *L, struct weft_ws *ws,
+                               enum weft_status rc);
 /* Lets go of lent strings that the kernel has taken. */
 void weft_return_lent(lua_State *L, struct weft_instance *I);
 

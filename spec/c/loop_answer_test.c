@@ -119,6 +119,81 @@ one_who_reads_slowly(struct world *w)
     site_close(&x);
 }
 
+/* What is borrowed is sent from where it is, and returned, also by one that
+ * ends; what goes nowhere is not borrowed. */
+static void
+bodies_that_are_borrowed(struct world *w)
+{
+    static char large[3000000];
+    struct weft_span body = { large, sizeof(large) };
+    const struct weft_outq *out;
+    struct site x;
+
+    CHECK(site_open(&x, w, true));
+    ask(&x, GET("/a") GET("/b"));
+    CHECK(asked_for(w, &x, "/a"));
+    CHECK(weft_link_respond_borrowed(&x.s, 200, SPAN(""), SPAN("lent"))
+          == WEFT_OK);
+    out = &x.s.flow->session.out;
+    CHECK(out->borrowed == 1 && out->returned == 0);
+    weft_link_release(&x.s);
+    CHECK(told(w, &x.c, "HTTP/1.1 200 OK\r\n" TYPE
+                        "Content-Length: 4\r\n\r\nlent"));
+    CHECK(out->returned == 1);
+    CHECK(asked_for(w, &x, "/b"));
+    CHECK(weft_link_begin_answer(&x.s, 200, SPAN(""), WEFT_UNKNOWN)
+          == WEFT_OK);
+    CHECK(weft_link_write_answer_borrowed(&x.s, SPAN("sent from here"))
+          == WEFT_OK);
+    CHECK(weft_link_write_answer(&x.s, SPAN("!")) == WEFT_OK);
+    CHECK(weft_link_end_answer(&x.s) == WEFT_OK);
+    weft_link_release(&x.s);
+    CHECK(told(w, &x.c, "HTTP/1.1 200 OK\r\n" TYPE
+                        "Transfer-Encoding: chunked\r\n\r\n"
+                        "e\r\nsent from here\r\n1\r\n!\r\n0\r\n\r\n"));
+    ask(&x, "HEAD /c HTTP/1.1\r\nHost: x\r\n\r\n" GET("/d"));
+    CHECK(asked_for(w, &x, "/c"));
+    CHECK(weft_link_respond_borrowed(&x.s, 200, SPAN(""), body) == WEFT_OK);
+    weft_link_release(&x.s);
+    CHECK(out->borrowed == 2 && out->returned == 2);
+    CHECK(asked_for(w, &x, "/d"));
+    CHECK(weft_link_respond_borrowed(&x.s, 200, SPAN(""), body) == WEFT_OK);
+    weft_link_release(&x.s);
+    quiet(w);
+    CHECK(out->borrowed == 3 && out->returned == 2);
+    weft_link_abort(&x.s, WEFT_CAUSE_LOCAL, NULL);
+    site_close(&x);
+}
+
+/* An answer that has not left can be taken back, one that has cannot. */
+static void
+answers_that_are_taken_back(struct world *w)
+{
+    struct site x;
+
+    CHECK(site_open(&x, w, false));
+    for (int i = 0; i < 2; i++) {
+        ask(&x, GET("/a"));
+        CHECK(asked_for(w, &x, "/a"));
+        CHECK(weft_link_begin_answer(&x.s, 200, SPAN("X: y\r\n"), 5)
+              == WEFT_OK);
+        weft_link_retract(&x.s);
+        CHECK(x.s.state == WEFT_LINK_ASKED && weft_link_queued(&x.s) == 0);
+        answer(&x.s, "hello");
+        weft_link_retract(&x.s); /* it is whole */
+        CHECK(told(w, &x.c, "HTTP/1.1 200 OK\r\n" TYPE
+                            "Content-Length: 5\r\n\r\nhello"));
+    }
+    ask(&x, GET("/b"));
+    CHECK(asked_for(w, &x, "/b"));
+    CHECK(weft_link_begin_answer(&x.s, 200, SPAN(""), 5) == WEFT_OK);
+    CHECK(told(w, &x.c, "HTTP/1.1 200 OK\r\n" TYPE
+                        "Content-Length: 5\r\n\r\n"));
+    weft_link_retract(&x.s);
+    CHECK(x.s.state == WEFT_LINK_ANSWERING);
+    site_close(&x);
+}
+
 /* Answers every request with its body, as they come. */
 static void
 echo(struct weft_link *k)
@@ -583,6 +658,8 @@ main(void)
     play(one_after_the_other);
     play(at_once);
     play(one_who_reads_slowly);
+    play(bodies_that_are_borrowed);
+    play(answers_that_are_taken_back);
     play(bodies_in_every_cut);
     play(a_body_that_is_asked_for);
     play(a_body_that_is_not_read);
