@@ -466,6 +466,8 @@ describe("methods", function()
     assert.same({ 405, "DELETE, GET, HEAD, OPTIONS" }, { answer.status, answer.headers.allow })
     answer = t:http(listening, { path = "/item/7", method = "OPTIONS" })
     assert.same({ 204, "DELETE, GET, HEAD, OPTIONS" }, { answer.status, answer.headers.allow })
+    answer = t:http(listening, { path = "*", method = "OPTIONS" }) -- the server itself
+    assert.same({ 204, "" }, { answer.status, answer.body })
     assert.equal(404, t:http(listening, { path = "/item", method = "PUT" }).status)
     assert.equal(405, t:http(listening, { path = "/item/7", method = "get" }).status)
   end))

@@ -64,6 +64,8 @@ local function find_page(plan, ws, request)
                  "This path does not know the method " .. request.method .. ".\n")
   elseif status == 204 then
     core.respond(ws, 204, "Allow: " .. allow .. "\r\n", "")
+  elseif request.target == "*" then -- OPTIONS about no path (RFC 9110, 9.3.7)
+    core.respond(ws, 204, "", "")
   elseif plan.route and plan.route((http.split(request.target))) then
     upgrade_required(ws, "There is a WebSocket at this path, and no page.")
   else
