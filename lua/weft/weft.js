@@ -150,7 +150,9 @@
         this.link.opened(socket.protocol, socket.extensions);
       };
       socket.onmessage = (event) => this.link.arrived(event.data);
-      socket.onerror = () => {}; // what is wrong, the close says
+      socket.onerror = () => { // the close says it too, but in some Nodes, before it is open
+        if (!opened) this.giveUp();
+      };
       socket.onclose = (event) => {
         if (!opened) this.giveUp();
         else this.link.ended(event.code, event.reason, event.wasClean);
@@ -166,6 +168,7 @@
       clearTimeout(this.timer);
       if (!this.socket) return;
       this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+      this.socket.onerror = () => {}; // where nobody listens it may end the process
       this.socket.close();
     }
 
