@@ -155,11 +155,11 @@ describe("weft bench", function()
   it_at_terminal("shows at a terminal how it goes", case(function(t)
     local server = t:server { websocket = case.echo }
     local output, _, status = command.start(t.weft, {}, {
-      program = command.at_terminal { "bench", t:url(server), "-c", "2", "-d", "0.6", "--warmup", "0.3" },
+      program = command.at_terminal { "bench", t:url(server), "-c", "2", "-d", "1.6", "--warmup", "0.3" },
     }):wait()
     assert.equal(0, status, output)
     assert.matches("\r\27%[Kwarming: [%d,]+ messages/s", output)
-    assert.matches("\r\27%[K0%.%d s of 0%.6: [%d,]+ messages/s, p99 [%d.]+ %a+", output)
+    assert.matches("\r\27%[K[01]%.%d s of 1%.6: [%d,]+ messages/s, p99 [%d.]+ %a+", output)
     assert.matches("\r\27%[Kws://[^\n]+\n  opened", output)
   end, 25))
 end)
