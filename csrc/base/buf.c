@@ -53,6 +53,18 @@ weft_buf_commit(struct weft_buf *b, size_t len)
     b->tail += len;
 }
 
+struct weft_span
+weft_buf_keep(struct weft_buf *b, struct weft_span span)
+{
+    uint8_t *to = weft_buf_reserve(b, span.len);
+
+    if (span.len == 0)
+        return (struct weft_span){ "", 0 };
+    memcpy(to, span.data, span.len);
+    weft_buf_commit(b, span.len);
+    return (struct weft_span){ (const char *)to, span.len };
+}
+
 enum weft_status
 weft_buf_add(struct weft_buf *b, const void *bytes, size_t len)
 {

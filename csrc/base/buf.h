@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/status.h"
 
 struct weft_buf {
@@ -29,6 +30,12 @@ uint8_t *weft_buf_reserve(struct weft_buf *b, size_t len);
 
 /* Counts len bytes written after weft_buf_reserve(). */
 void weft_buf_commit(struct weft_buf *b, size_t len);
+
+/*
+ * Copies a span to the tail, for which weft_buf_reserve() has made room before,
+ * and returns the copy: it stays where it is while no more than that is added.
+ */
+struct weft_span weft_buf_keep(struct weft_buf *b, struct weft_span span);
 
 /* Copies len bytes to the tail: WEFT_OK or WEFT_E_MEMORY. */
 enum weft_status weft_buf_add(struct weft_buf *b, const void *bytes,

@@ -32,19 +32,6 @@ weft_opening_server(uint32_t max_header, uint32_t max_headers)
     return opening_new(WEFT_SERVER, max_header, max_headers);
 }
 
-/* Copies a span into storage that was reserved before and does not move. */
-static struct weft_span
-keep(struct weft_buf *storage, struct weft_span s)
-{
-    uint8_t *to = weft_buf_reserve(storage, s.len);
-
-    if (s.len == 0)
-        return (struct weft_span){ "", 0 };
-    memcpy(to, s.data, s.len);
-    weft_buf_commit(storage, s.len);
-    return (struct weft_span){ (const char *)to, s.len };
-}
-
 static enum weft_status
 copy_request(struct weft_opening *o, const struct weft_client_request *r)
 {
@@ -61,13 +48,13 @@ copy_request(struct weft_opening *o, const struct weft_client_request *r)
         if (o->protocols == NULL)
             return WEFT_E_MEMORY;
     }
-    o->request.host = keep(&o->storage, r->host);
-    o->request.target = keep(&o->storage, r->target);
-    o->request.origin = keep(&o->storage, r->origin);
-    o->request.user_agent = keep(&o->storage, r->user_agent);
-    o->request.headers = keep(&o->storage, r->headers);
+    o->request.host = weft_buf_keep(&o->storage, r->host);
+    o->request.target = weft_buf_keep(&o->storage, r->target);
+    o->request.origin = weft_buf_keep(&o->storage, r->origin);
+    o->request.user_agent = weft_buf_keep(&o->storage, r->user_agent);
+    o->request.headers = weft_buf_keep(&o->storage, r->headers);
     for (size_t i = 0; i < n; i++)
-        o->protocols[i] = keep(&o->storage, r->protocols[i]);
+        o->protocols[i] = weft_buf_keep(&o->storage, r->protocols[i]);
     o->request.protocols = o->protocols;
     o->request.protocol_count = n;
     o->request.deflate = r->deflate;

@@ -22,19 +22,6 @@ weft_tunnel_fail(struct weft_tunnel *t, const char *why)
     return WEFT_E_HEAD;
 }
 
-/* Copies a span into storage that was reserved before and does not move. */
-static struct weft_span
-keep(struct weft_buf *storage, struct weft_span s)
-{
-    uint8_t *to = weft_buf_reserve(storage, s.len);
-
-    if (s.len == 0)
-        return (struct weft_span){ "", 0 };
-    memcpy(to, s.data, s.len);
-    weft_buf_commit(storage, s.len);
-    return (struct weft_span){ (const char *)to, s.len };
-}
-
 static enum weft_status
 copy_request(struct weft_tunnel *t, const struct weft_tunnel_request *r)
 {
@@ -42,9 +29,9 @@ copy_request(struct weft_tunnel *t, const struct weft_tunnel_request *r)
 
     if (weft_buf_reserve(&t->storage, size) == NULL)
         return WEFT_E_MEMORY;
-    t->host = keep(&t->storage, r->host);
-    t->user = keep(&t->storage, r->user);
-    t->password = keep(&t->storage, r->password);
+    t->host = weft_buf_keep(&t->storage, r->host);
+    t->user = weft_buf_keep(&t->storage, r->user);
+    t->password = weft_buf_keep(&t->storage, r->password);
     t->port = r->port;
     return WEFT_OK;
 }

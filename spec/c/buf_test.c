@@ -62,6 +62,25 @@ an_absurd_size_is_refused_and_changes_nothing(void)
 }
 
 static void
+spans_that_are_kept_stay_where_they_are(void)
+{
+    struct weft_buf b = { 0 };
+    struct weft_span one, none, two;
+
+    CHECK(weft_buf_reserve(&b, 1000) != NULL);
+    one = weft_buf_keep(&b, (struct weft_span){ "one", 3 });
+    none = weft_buf_keep(&b, (struct weft_span){ NULL, 0 });
+    for (int i = 0; i < 331; i++)
+        weft_buf_keep(&b, (struct weft_span){ "and", 3 });
+    two = weft_buf_keep(&b, (struct weft_span){ "two!", 4 });
+    CHECK(one.len == 3 && memcmp(one.data, "one", 3) == 0);
+    CHECK(none.data != NULL && none.len == 0);
+    CHECK(two.data == one.data + 3 + 331 * 3);
+    CHECK(two.len == 4 && memcmp(two.data, "two!", 4) == 0);
+    weft_buf_deinit(&b);
+}
+
+static void
 a_buffer_may_be_deinited_again_and_used_again(void)
 {
     struct weft_buf b = { 0 };
@@ -82,6 +101,7 @@ main(void)
     bytes_come_out_as_they_went_in(3000, 10);
     what_is_not_committed_does_not_count();
     an_absurd_size_is_refused_and_changes_nothing();
+    spans_that_are_kept_stay_where_they_are();
     a_buffer_may_be_deinited_again_and_used_again();
     return check_report();
 }
