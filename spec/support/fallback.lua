@@ -236,4 +236,23 @@ function fallback.watching(t)
   end, ends
 end
 
+--- That many text records, as posted and as they come.
+function fallback.numbers(from, to)
+  local list = {}
+  for i = from, to do
+    list[#list + 1] = "t" .. i
+  end
+  return list
+end
+
+--- A handler that says as many numbers, and waits for the end.
+function fallback.counting(n)
+  return function(ws)
+    for i = 1, n do
+      ws:send(tostring(i))
+    end
+    ws:receive()
+  end
+end
+
 return fallback
