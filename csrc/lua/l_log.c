@@ -4,8 +4,8 @@
  *
  * The function is called behind all else that a turn does, never by what
  * happens; what is left when a bounded turn is over goes first in the next
- * one, so that the log never falls behind by more.  An event for which there is no memory is counted, and the next one
- * says so.
+ * one, so that the log never falls behind by more.  An event for which there is
+ * no memory is counted, and the next one says so.
  */
 #include "lua/check.h"
 #include "lua/l_link.h"
