@@ -2,7 +2,7 @@
 # line that says so on, as much as tells why.  Indented, and of what is indented
 # no line says so: a log that ends with what was found here tells it once.
 /^== |^=== |^spec\/[^:]*_spec\.lua$/ { where = $0; left = 0 }
-/^(Failure|Error) -> |^FAILED|^[^ ].*(: FAILED|: does not hold: |: error: |ERROR: |runtime error: |exit status |out of time)|^no test was run|^make: \*\*\* / {
+/^(Failure|Error) -> |^FAILED|^[^ ].*(: FAILED|: does not hold: |: error: |ERROR: |runtime error: |exit status |out of time)|^exit status |^no test was run|^make: \*\*\* / {
   left = 16
   if (where != "") {
     print "  " where
