@@ -4,6 +4,7 @@ local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 local weft = require "weft"
 local case = require "support.case"
+local hosts = require "support.hosts"
 local patience = require "support.patience"
 
 local it_has_fd = weft.loop:backend() == "poll" and pending or it
@@ -21,31 +22,22 @@ describe("cqueues", function()
   it_has_fd("polls weft.loop as it is", case.blocking(function(t)
     local controller = cqueues.new()
     local server = t:listen { websocket = case.echo }
-    local ticks, echoes, over = 0, 0, false
+    local echoes, over = hosts.converse(t, server)
+    local ticks = 0
     controller:wrap(function()
-      while not over do
+      while not over() do
         cqueues.poll(t.weft.loop)
         t.weft.step()
       end
     end)
     controller:wrap(function()
-      while not over do
+      while not over() do
         cqueues.sleep(0.001)
         ticks = ticks + 1
       end
     end)
-    t.weft.spawn(function()
-      local ws = t:connect(server)
-      for _ = 1, 100 do
-        ws:send "hello"
-        assert.equal("hello", ws:receive(patience(5)))
-        echoes = echoes + 1
-      end
-      t.weft.sleep(0.005)
-      over = ws:close()
-    end)
     assert(controller:loop())
-    assert.equal(100, echoes)
+    assert.equal(100, echoes())
     assert.is_true(ticks > 0)
     controller:close()
   end))

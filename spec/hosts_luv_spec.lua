@@ -2,11 +2,10 @@
 local uv = require "luv"
 local weft = require "weft"
 local case = require "support.case"
+local hosts = require "support.hosts"
 local patience = require "support.patience"
 
 local it_has_fd = weft.loop:backend() == "poll" and pending or it
-
-uv.run "nowait" -- the descriptors of its loop are made once
 
 --- Runs luv's loop until the condition holds.
 local function until_(holds)
@@ -24,7 +23,7 @@ describe("luv", function()
   it_has_fd("polls weft.fd() for itself, with a timer for weft.timeout()", case.blocking(function(t)
     local poll, timer, tick = uv.new_poll(t.weft.fd()), uv.new_timer(), uv.new_timer()
     local server = t:listen { websocket = case.echo }
-    local ticks, echoes, over = 0, 0, false
+    local ticks = 0
 
     local function turn()
       t.weft.step()
@@ -37,18 +36,9 @@ describe("luv", function()
     end
     poll:start("r", turn)
     tick:start(1, 1, function() ticks = ticks + 1 end)
-    t.weft.spawn(function()
-      local ws = t:connect(server)
-      for _ = 1, 100 do
-        ws:send "hello"
-        assert.equal("hello", ws:receive(patience(5)))
-        echoes = echoes + 1
-      end
-      t.weft.sleep(0.005)
-      over = ws:close()
-    end)
-    until_(function() return over end)
-    assert.equal(100, echoes)
+    local echoes, over = hosts.converse(t, server)
+    until_(over)
+    assert.equal(100, echoes())
     assert.is_true(ticks > 0)
     for _, handle in ipairs { poll, timer, tick } do
       handle:close()

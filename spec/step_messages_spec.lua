@@ -4,6 +4,7 @@ local socket = require "socket"
 local weft = require "weft"
 local case = require "support.case"
 local handshake = require "support.handshake"
+local outside = require "support.outside"
 local patience = require "support.patience"
 
 local MOST = 3
@@ -24,29 +25,6 @@ local function step_all(t, count, all)
   return busy
 end
 
---- A socket of LuaSocket's, connected to a server and outside the loop.
-local function dial(server, request)
-  local sock = assert(socket.connect("127.0.0.1", server:port()))
-  if request then
-    assert(sock:send(request))
-  end
-  return sock
-end
-
-local function dial_all(server, count, request)
-  local socks = {}
-  for i = 1, count do
-    socks[i] = dial(server, request and request(i))
-  end
-  return socks
-end
-
-local function close_all(socks)
-  for _, sock in ipairs(socks) do
-    sock:close()
-  end
-end
-
 local function numbers(count)
   local list = {}
   for i = 1, count do
@@ -62,7 +40,7 @@ describe("a step with a limit of messages", function()
       paths[#paths + 1] = request.path
       return 200, {}, request.path
     end }
-    local socks = dial_all(server, 20, function(i)
+    local socks = outside.dial_all(server, 20, function(i)
       return handshake.http { path = "/" .. i }
     end)
     assert.is_true(step_all(t, function() return #paths end, 20) >= 20 / MOST)
@@ -71,7 +49,7 @@ describe("a step with a limit of messages", function()
       sock:settimeout(patience(5))
       assert.is_truthy(sock:receive("*a"):find("\r\n\r\n/" .. i, 1, true))
     end
-    close_all(socks)
+    outside.close_all(socks)
   end))
 
   it("answers pipelined requests in their order", case.blocking(function(t)
@@ -84,7 +62,7 @@ describe("a step with a limit of messages", function()
     for i = 1, 20 do
       requests[i] = handshake.http { path = "/" .. i, keep = i < 20 }
     end
-    local sock = dial(server, table.concat(requests))
+    local sock = outside.dial(server, table.concat(requests))
     step_all(t, function() return #seen end, 20)
     assert.same(numbers(20), seen)
     sock:close()
@@ -96,16 +74,16 @@ describe("a step with a limit of messages", function()
       opened = opened + 1
       ws:wait_closed()
     end }
-    local socks = dial_all(server, 20, function() return handshake.request() end)
+    local socks = outside.dial_all(server, 20, function() return handshake.request() end)
     assert.is_true(step_all(t, function() return opened end, 20) >= 20 / MOST)
-    close_all(socks)
+    outside.close_all(socks)
   end))
 
   it("accepts no more connections", case.blocking(function(t)
     local server = t:listen()
-    local socks = dial_all(server, 20)
+    local socks = outside.dial_all(server, 20)
     assert.is_true(step_all(t, function() return server:stats().accepted end, 20) >= 20 / MOST)
-    close_all(socks)
+    outside.close_all(socks)
   end))
 
   it("calls no more events, and a connection's in order", case.blocking(function(t)
@@ -270,7 +248,7 @@ describe("a log in steps with a limit", function()
   -- Whoever is refused is seen by no handler, but by the log: they all are here, at
   -- the same moment.
   local function refuse(t, server, count)
-    local socks = dial_all(server, count)
+    local socks = outside.dial_all(server, count)
     t:wait_until(function() return server:stats().accepted >= count end, "the last one")
     for i, sock in ipairs(socks) do
       assert(sock:send(("GET /%d HTTP/1.1\r\n\r\n"):format(i))) -- without a Host
@@ -285,7 +263,7 @@ describe("a log in steps with a limit", function()
     end }
     local socks = refuse(t, server, 20)
     step_all(t, function() return #told end, 21)
-    close_all(socks)
+    outside.close_all(socks)
     local seen = {}
     for i = 2, 21 do
       seen[tonumber(told[i]:sub(2))] = true
@@ -314,7 +292,7 @@ describe("a log in steps with a limit", function()
       assert.is_true(told - before <= 1)
       assert(weft.now() < deadline, "it never ended")
     end
-    close_all(socks)
+    outside.close_all(socks)
   end))
 
   it("is told the end of its server, when nothing else is left", case.blocking(function(t)

@@ -5,6 +5,7 @@ local weft = require "weft"
 local case = require "support.case"
 local frame = require "support.frame"
 local handshake = require "support.handshake"
+local outside = require "support.outside"
 local patience = require "support.patience"
 
 local NONE = { seconds = 0 }
@@ -23,11 +24,7 @@ end
 
 --- Sockets outside the loop that have been through the opening handshake.
 local function upgraded(t, server, count)
-  local socks = {}
-  for i = 1, count do
-    socks[i] = assert(socket.connect("127.0.0.1", server:port()))
-    assert(socks[i]:send(handshake.request()))
-  end
+  local socks = outside.dial_all(server, count, function() return handshake.request() end)
   step_until(t, function() return server:count() == count end, "an opening")
   t.weft.step()
   for _, sock in ipairs(socks) do
@@ -37,12 +34,6 @@ local function upgraded(t, server, count)
     until line == ""
   end
   return socks
-end
-
-local function close_all(socks)
-  for _, sock in ipairs(socks) do
-    sock:close()
-  end
 end
 
 local function waiting(server)
@@ -118,18 +109,14 @@ describe("a step without time", function()
       seen = seen + 1
       return 204
     end }
-    local socks = {}
-    for i = 1, 10 do
-      socks[i] = assert(socket.connect("127.0.0.1", server:port()))
-      assert(socks[i]:send(handshake.http()))
-    end
+    local socks = outside.dial_all(server, 10, function() return handshake.http() end)
     local before = 0
     step_until(t, function()
       assert.is_true(seen - before <= 1)
       before = seen
       return seen == 10
     end)
-    close_all(socks)
+    outside.close_all(socks)
   end))
 
   it("sends what a room says to one member after the other", case.blocking(function(t)
@@ -150,7 +137,7 @@ describe("a step without time", function()
         assert.equal("message " .. i, next_text(sock))
       end
     end
-    close_all(socks)
+    outside.close_all(socks)
   end))
 
   it("sends to one connection after the other, the oldest messages first", case.blocking(function(t)
@@ -171,7 +158,7 @@ describe("a step without time", function()
         assert.equal("round " .. round, next_text(sock))
       end
     end
-    close_all(socks)
+    outside.close_all(socks)
   end))
 
   it("closes one connection after the other", case.blocking(function(t)
@@ -180,7 +167,7 @@ describe("a step without time", function()
     for ws in server:connections() do
       ws:close(4000, "", 0)
     end
-    close_all(socks)
+    outside.close_all(socks)
     step_until(t, function() return server:stats().connections == 0 end, "the last end")
   end))
 

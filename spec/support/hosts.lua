@@ -5,9 +5,12 @@
 ---     host:after(0.01, function() ... end)     -- a timer of the host's
 ---     host:turn(limit)                         -- one of the host's own turns
 ---     host:close()                             -- before or after the attachments
+---
+--- and a conversation to be had in any of them: hosts.converse(t, server).
 local cqueues = require "cqueues"
 local socket = require "socket"
 local uv = require "luv"
+local patience = require "support.patience"
 
 if not pcall(require, "copas") then
   -- Debian has it for 5.1 and 5.2 only; it is the same file, and runs on any Lua
@@ -18,6 +21,24 @@ local copas = require "copas"
 uv.run "nowait" -- the descriptors of its loop are made once
 
 local hosts = {}
+
+--- A hundred echoes of a server's, in a task, and then a sleep: a timer of the
+--- host's has ticked by its end. Gives two functions: how many there have been, and
+--- whether it is over.
+function hosts.converse(t, server)
+  local echoes, over = 0, false
+  t.weft.spawn(function()
+    local ws = t:connect(server)
+    for _ = 1, 100 do
+      ws:send "hello"
+      assert(ws:receive(patience(5)) == "hello", "no echo")
+      echoes = echoes + 1
+    end
+    t.weft.sleep(0.005)
+    over = ws:close()
+  end)
+  return function() return echoes end, function() return over end
+end
 
 local function class()
   local methods = {}
