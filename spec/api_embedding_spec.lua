@@ -34,7 +34,7 @@ describe("step", function()
     assert.is_true(t.weft.now() - began >= 0.015)
   end))
 
-  it("does not wait when nothing is left, nor when there is work", case.blocking(function(t)
+  it("does not wait when there is work, nor longer than for the next timer", case.blocking(function(t)
     local began = t.weft.now()
     t.weft.spawn(function() end)
     t.weft.step(5)

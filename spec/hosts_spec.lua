@@ -291,6 +291,30 @@ for _, name in ipairs { "cqueues", "luv", "copas", "luasocket" } do
       world.close()
     end))
 
+    for _, which in ipairs { "first", "second" } do
+      it("may be attached twice, and the " .. which .. " attachment closed", case.blocking(function(t)
+        local world = attached(t, kind)
+        local second = world.host:attach(t.weft)
+        local client, server = t:both()
+        local got
+        t.weft.spawn(function() got = server:receive() end)
+        t.weft.step()
+        if which == "first" then
+          world.attachment:close()
+          world.attachment = second
+        else
+          second:close()
+        end
+        local ticked = false
+        world.host:after(0.005, function() ticked = true end)
+        world.until_(function() return ticked end)
+        world.host:after(0.005, function() client:try_send "from outside a turn" end)
+        world.until_(function() return got end)
+        assert.equal("from outside a turn", got)
+        world.close()
+      end))
+    end
+
     it("can be closed first, with all that it has open", case.blocking(function(t)
       local host = kind.new()
       local other = weft.new()
