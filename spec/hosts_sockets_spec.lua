@@ -5,6 +5,7 @@ local weft = require "weft"
 local case = require "support.case"
 local patience = require "support.patience"
 local hosts = require "support.hosts" -- which finds copas
+local raises = require "support.raises"
 local copas = require "copas"
 
 assert(hosts.copas)
@@ -67,6 +68,26 @@ describe("copas", function()
     assert.same({ "who?", "what?", "why?" }, answers)
     copas.step(0)
   end))
+
+  it("minds weft's timers when it is given no limit in LuaSocket's way", case.blocking(function(t)
+    local attached = t.weft.adapters.copas.attach()
+    t.weft.spawn(function()
+      t.weft.sleep(0.01)
+      attached:close()
+    end)
+    attached:loop(-1)
+    copas.step(0)
+  end))
+
+  it("says what was wrong with a timeout", case.blocking(function(t)
+    local attached = t.weft.adapters.copas.attach()
+    for _, timeout in ipairs { "1", {}, 0 / 0 } do
+      raises(function() attached:step(timeout); return 1 end, "attached:step", "timeout", "seconds")
+      raises(function() attached:loop(timeout); return 1 end, "attached:loop", "timeout", "seconds")
+    end
+    attached:close()
+    copas.step(0)
+  end))
 end)
 
 describe("select", function()
@@ -119,6 +140,16 @@ describe("select", function()
     while not over do
       attached:select({}, {}, patience(6))
       assert(weft.now() < deadline, "it waited for its own")
+    end
+    attached:close()
+  end))
+
+  it("says what was wrong with its arguments", case.blocking(function(t)
+    local attached = t.weft.adapters.luasocket.attach()
+    raises(function() attached:select(3); return 1 end, "attached:select", "reading", "table")
+    raises(function() attached:select(nil, "w"); return 1 end, "attached:select", "writing", "table")
+    for _, timeout in ipairs { "1", {}, 0 / 0 } do
+      raises(function() attached:select(nil, nil, timeout); return 1 end, "attached:select", "timeout", "seconds")
     end
     attached:close()
   end))

@@ -5,6 +5,8 @@ local specs = require "weft.options"
 
 local attachment = {}
 
+local seconds_or_none = check.number(-math.huge, math.huge, "seconds (a number), or nil")
+
 ---@class weft.Attached: weft.Attachment what the adapters make
 local methods = {}
 methods.__index = methods
@@ -30,6 +32,17 @@ function methods:pause(most)
     seconds = most
   end
   return seconds
+end
+
+--- Checks the timeout of a call that turns the host's loop as well.
+---@param call string
+---@param timeout? number
+---@return number|nil seconds nil: no limit, for which LuaSocket has negative ones too
+function methods.limit(_, call, timeout)
+  if timeout ~= nil then
+    check.argument(call, "timeout", seconds_or_none, timeout, nil, 3)
+  end
+  return timeout and timeout >= 0 and timeout or nil
 end
 
 function methods:close()

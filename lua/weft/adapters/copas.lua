@@ -52,7 +52,7 @@ return function(weft, attachment)
     local attached = attachment("weft.adapters.copas.attach", options, 2, "step")
     local object = pollable(attached, weft)
 
-    function attached:step(timeout)
+    local function step(self, timeout)
       if not self.closed then
         timeout = self:pause(timeout)
       end
@@ -62,9 +62,14 @@ return function(weft, attachment)
       return copas.step(timeout)
     end
 
+    function attached:step(timeout)
+      return step(self, self:limit("attached:step", timeout))
+    end
+
     function attached:loop(timeout)
+      timeout = self:limit("attached:loop", timeout)
       while not self.closed do
-        self:step(timeout)
+        step(self, timeout)
       end
     end
 

@@ -1,5 +1,15 @@
 --- weft beside LuaSocket's sockets: a `select` that waits for both.
 local socket = require "socket"
+local check = require "weft.check"
+
+local CALL = "attached:select"
+
+local function sockets(value)
+  if value == nil or type(value) == "table" then
+    return value or {}
+  end
+  return nil, "a table of sockets, or nil"
+end
 
 --- Without the object that stands for weft, as socket.select returns a list: items
 --- by number, and their numbers by item.
@@ -33,15 +43,15 @@ return function(_, attachment)
     end
 
     function attached:select(reading, writing, timeout)
+      check.argument(CALL, "reading", sockets, reading, nil, 2)
+      check.argument(CALL, "writing", sockets, writing, nil, 2)
+      timeout = self:limit(CALL, timeout)
       if self.closed then
         return select(reading, writing, timeout)
       end
       local all = { self.fd and pollable or nil }
       for _, item in ipairs(reading or {}) do
         all[#all + 1] = item
-      end
-      if timeout and timeout < 0 then
-        timeout = nil -- LuaSocket's other way to say: no limit
       end
       local readable, writable, err = select(all, writing, self:pause(timeout))
       readable = without(readable, pollable)
