@@ -321,6 +321,16 @@ describe("weft.wrap", function()
     assert.equal(thing, raised)
   end))
 
+  it("is dead after an error, whatever that was", case(function(t)
+    for _, thing in ipairs { "words", print, setmetatable({}, { __call = function() return "called" end }) } do
+      local f = t.weft.wrap(function() error(thing) end)
+      assert.is_false((pcall(f)))
+      local ok, message = pcall(f)
+      assert.is_false(ok)
+      assert.is_truthy(message:find("cannot resume dead coroutine", 1, true), message)
+    end
+  end))
+
   it("works inside another wrap", case(function(t)
     local outer = t.weft.wrap(function()
       local inner = t.weft.wrap(function()

@@ -203,6 +203,25 @@ weft_task_take(lua_State *L, struct weft_instance *I, int n)
     return t;
 }
 
+/*
+ * Pushes the error of a coroutine that failed, and closes that.  Its <close>
+ * variables are given the error, and theirs takes its place; what is left on
+ * the stack would pass for a function that has not started.
+ */
+static void
+take_error(lua_State *L, lua_State *co)
+{
+    lua_xmove(co, L, 1);
+    lua_pushvalue(L, -1);
+    lua_xmove(L, co, 1);
+    lua_closethread(co, L);
+    if (lua_gettop(co) > 0) {
+        lua_xmove(co, L, 1);
+        lua_replace(L, -2);
+    }
+    lua_settop(co, 0);
+}
+
 /* core.resume(co, ...): see types/core.lua */
 int
 weft_core_resume(lua_State *L)
@@ -239,10 +258,9 @@ weft_core_resume(lua_State *L)
     }
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_pushliteral(L, "error");
-        lua_xmove(co, L, 1);
         if (WEFT_YIELD_MAY_RAISE && S->task != NULL)
             withdraw(L, S->task);
-        lua_closethread(co, L);
+        take_error(L, co);
         return 2;
     }
     luaL_checkstack(L, results + 1, "too many results");

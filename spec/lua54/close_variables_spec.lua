@@ -149,6 +149,22 @@ describe("a <close> variable of a task", function()
     assert.is_true(closed <= 1)
   end))
 
+  it("of weft.wrap is given the error, and its own takes that one's place", case(function(t)
+    local first, second, given = {}, {}, nil
+    local f = t.weft.wrap(function()
+      local guard <close> = setmetatable({}, { __close = function(_, err)
+        given = err
+        error(second)
+      end })
+      assert(guard)
+      error(first)
+    end)
+    local ok, raised = pcall(f)
+    assert.is_false(ok)
+    assert.equal(first, given)
+    assert.equal(second, raised)
+  end))
+
   it("runs when the instance is closed", case.blocking(function(t)
     local other = t.weft.new()
     local client = other.pair()
