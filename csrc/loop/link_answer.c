@@ -353,7 +353,8 @@ borrow_chunk(struct weft_link *k, struct weft_span s)
     memcpy(to, head, n);
     weft_outq_commit(out, n);
     weft_outq_add_borrowed(out, s.data, s.len); /* there is room */
-    memcpy(to + n, "\r\n", 2);
+    to[n] = '\r';
+    to[n + 1] = '\n';
     weft_outq_commit(out, 2);
     return WEFT_OK;
 }
