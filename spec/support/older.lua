@@ -256,7 +256,9 @@ local function search(name)
   return assert(load_translated(path))
 end
 
-io.stdout:setvbuf "no" -- from 5.2 on print() flushes
+-- From 5.2 on print() flushes.  Not "no": who asks for lines after that has them
+-- written byte by byte by some C libraries, in the midst of what others write.
+io.stdout:setvbuf "line"
 package.loaded["support.older"] = older
 table.insert(package.searchers or package.loaders, 2, search)
 
