@@ -71,23 +71,33 @@ describe("step", function()
     assert.equal("BY STEPS", got)
   end))
 
-  it("does no more messages than it may", case.blocking(function(t)
+  --- A handler for whom so many messages wait, and who does `work` for each: the
+  --- other end, and a table with the count of those handled.
+  local function backlog(t, n, work)
     local client, server = t.weft.pair()
-    for i = 1, 10 do
+    for i = 1, n do
       client:try_send(tostring(i))
     end
-    local got = 0
+    local handled = { count = 0 }
     t.weft.spawn(function()
       for _ in server:messages() do
-        got = got + 1
+        handled.count = handled.count + 1
+        if work then
+          work()
+        end
       end
     end)
+    return client, handled
+  end
+
+  it("does no more messages than it may", case.blocking(function(t)
+    local client, handled = backlog(t, 10)
     local before, steps = 0, 0
     local deadline = weft.now() + 5
-    while got < 10 do
+    while handled.count < 10 do
       t.weft.step(0.01, { messages = 2 })
-      assert.is_true(got - before <= 2, "more than two messages in a turn")
-      before, steps = got, steps + 1
+      assert.is_true(handled.count - before <= 2, "more than two messages in a turn")
+      before, steps = handled.count, steps + 1
       assert(weft.now() < deadline, "it never ended")
     end
     assert.is_true(steps >= 5)
@@ -96,24 +106,14 @@ describe("step", function()
   end))
 
   it("takes no longer than it may", case.blocking(function(t)
-    local client, server = t.weft.pair()
-    for i = 1, 20 do
-      client:try_send(tostring(i))
-    end
-    local got = 0
-    t.weft.spawn(function()
-      for _ in server:messages() do
-        got = got + 1
-        socket.sleep(0.004) -- a handler that works
-      end
-    end)
+    local client, handled = backlog(t, 20, function() socket.sleep(0.004) end)
     local deadline = weft.now() + 5
-    while got == 0 do
+    while handled.count == 0 do
       t.weft.step(0, { seconds = 0.01 })
       assert(weft.now() < deadline, "it never began")
     end
-    assert.is_true(got < 20, "one step did everything")
-    while got < 20 do
+    assert.is_true(handled.count < 20, "one step did everything")
+    while handled.count < 20 do
       t.weft.step(0, { messages = 1000, seconds = 1 })
       assert(weft.now() < deadline, "it never ended")
     end
