@@ -40,6 +40,15 @@ describe("a request's body", function()
     assert.is_true(answer.body == "819200:" .. ("x"):rep(819200))
   end))
 
+  it("may have the more of those, the longer it is", case(function(t)
+    local chunk = "1000;chunk-signature=" .. ("f"):rep(64) .. "\r\n" .. ("x"):rep(4096) .. "\r\n"
+    local listening = t:listen { max_body = 16 * 1024 * 1024, http = function(request)
+      return 200, {}, tostring(#request.body)
+    end }
+    local answer = t:ask(listening, chunked(chunk:rep(2000) .. "0\r\n\r\n"))
+    assert.same({ 200, "8192000" }, { answer.status, answer.body })
+  end, 20))
+
   it("comes in chunks, with extensions and trailers that nobody wants", case(function(t)
     local answer = t:ask(echoes(t),
       chunked "4;a=b;c\r\nfour\r\n0A \r\n and more.\r\n000\r\nX-Sum: 1\r\nY: 2\r\n\r\n")

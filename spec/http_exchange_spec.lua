@@ -364,6 +364,29 @@ describe("an answer", function()
     assert.equal(count + 3, #t:reports())
   end))
 
+  it("whose function fails while its head waits behind another answer is a 500", case(function(t)
+    local gate, size = t.weft.queue(1), 12000000 -- more than two sockets take
+    local server = t:listen { send_buffer = size * 2, http = function(request)
+      if request.path == "/long" then
+        return 200, {}, ("x"):rep(size)
+      end
+      return 200, {}, function()
+        gate:take()
+        error "meanwhile"
+      end
+    end }
+    local raw = t:dial(server, { receive_buffer = 65536 })
+    raw:send(get "/long" .. get "/fails")
+    local long = raw:parsed_head()
+    assert.equal(200, long.status)
+    raw:receive(size / 2) -- more of the long one leaves
+    gate:put(true)
+    raw:receive(size / 2)
+    local answer = next_answer(raw)
+    assert.same({ 500, "Internal Server Error\n" }, { answer.status, answer.body })
+    assert.matches("meanwhile", t:reports()[1].error)
+  end, 20))
+
   it("whose function fails once its head has left breaks off", case(function(t)
     local raw = t:dial(t:server { http = function()
       return 200, {}, function()

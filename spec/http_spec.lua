@@ -70,6 +70,16 @@ describe("an http function", function()
     end
   end))
 
+  it("says so of 205 to HEAD as well, whatever the body would be", case(function(t)
+    for _, body in ipairs { "form", { "fo", "rm" }, function(write) write "form" end } do
+      local listening = t:listen { http = function()
+        return 205, { ["Content-Length"] = 4 }, body
+      end }
+      local answer = t:http(listening, { method = "HEAD" })
+      assert.same({ 205, "0" }, { answer.status, answer.headers["content-length"] })
+    end
+  end))
+
   it("answers HEAD with the length and without the body", case(function(t)
     local listening = t:listen { http = function(request)
       return 200, { ["X-Method"] = request.method }, "twelve bytes"

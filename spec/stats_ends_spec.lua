@@ -81,6 +81,14 @@ describe("what is refused", function()
     assert.same({ error = 1 }, counted(server:stats().refused_by))
   end))
 
+  it("is counted once: an upgrade that refuses with a body that fails", case(function(t)
+    local server = t:server { upgrade = function() return nil, 401, function() error("oh dear", 0) end end }
+    assert.equal(500, t:ask(server, handshake.request()).status)
+    assert.equal("oh dear", t:reports()[1].error)
+    assert.same({ error = 1 }, counted(server:stats().refused_by))
+    assert.equal(1, server:stats().refused)
+  end))
+
   it("is not who only looks whether a port of TLS is there", case(function(t)
     local server = t:server { tls = certificates.with(certificates.server) }
     t:dial(server):close()

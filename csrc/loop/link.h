@@ -123,7 +123,7 @@ struct weft_answer {
     uint64_t left;   /* of the body: bytes to be written, or WEFT_UNKNOWN */
     uint64_t at;     /* in the file: of the next of them */
     uint64_t written; /* of the response's body, so far */
-    size_t head;     /* bytes of its head, of which none has left; else 0 */
+    size_t head;     /* bytes of its head */
     int64_t asked;   /* when the request's head was there */
     unsigned status; /* 0: it has not begun */
     enum weft_refused why; /* with is_refused */

@@ -132,10 +132,12 @@ weft_link_retract(struct weft_link *k)
     struct weft_answer *a = &k->flow->answer;
 
     if (k->state != WEFT_LINK_ANSWERING || a->whole || a->has_file
-        || a->head == 0 || a->written > 0)
-        return;
+        || a->written > 0 || weft_link_queued(k) < a->head)
+        return; /* the head is the last that was queued */
     weft_outq_take_back(&k->flow->session.out, a->head);
-    a->head = a->status = 0;
+    if (a->is_refused)
+        k->counters->refused[a->why]--; /* who answers now counts it */
+    a->status = 0;
     a->is_refused = false;
     k->state = WEFT_LINK_ASKED;
     weft_link_count(k);

@@ -332,12 +332,10 @@ send_some(struct weft_link *k)
         output_broken(k, n);
         return false;
     }
-    if (k->flow->opening == NULL) {
+    if (k->flow->opening == NULL)
         weft_session_sent(&k->flow->session, spans, (size_t)n);
-    } else { /* HTTP */
+    else /* HTTP */
         weft_outq_consume(out, (size_t)n);
-        k->flow->answer.head = 0;
-    }
     k->counters->bytes_out += (uint64_t)n;
     if (!sealed) { /* else ciphertext has been counted where it was sent */
         k->life = k->loop->now;

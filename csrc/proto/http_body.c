@@ -6,7 +6,7 @@
 enum {
     MOST_LINE = 1024,        /* a chunk's size with its extensions */
     MOST_TRAILERS = 8 * 1024,
-    MOST_IDLE = 64 * 1024,   /* extensions, blanks and zeros of all its chunks */
+    MOST_IDLE = 64 * 1024,   /* of size lines, past what their chunks hold */
     SIZE_DIGITS = 16,
 };
 
@@ -110,16 +110,18 @@ take_line(struct weft_http_body *b, struct weft_span raw, size_t *used,
     return WEFT_OK;
 }
 
-/* 7.1.1: what is passed over counts for nothing else, so it has a limit of its
- * own: else chunks of a byte would bring a thousand times what they hold. */
+/* 7.1.1: what is passed over has a limit of its own: else chunks of a byte would
+ * bring a thousand times what they hold.  What a chunk holds makes up for as
+ * much, so that long ones may each be signed. */
 static enum weft_status
 count_idle(struct weft_http_body *b, size_t len)
 {
     if (len > SIZE_DIGITS)
         b->idle += (uint32_t)(len - SIZE_DIGITS);
-    return b->idle <= MOST_IDLE
-               ? WEFT_OK
-               : fault(b, 400, "the lines of the chunked body are too long");
+    if (b->idle > MOST_IDLE)
+        return fault(b, 400, "the lines of the chunked body are too long");
+    b->idle -= b->left < b->idle ? (uint32_t)b->left : b->idle;
+    return WEFT_OK;
 }
 
 /* 7.1: the size, and extensions, which are passed over */
@@ -130,8 +132,6 @@ read_size(struct weft_http_body *b, struct weft_span raw, size_t *used)
     enum weft_status rc = take_line(b, raw, used, MOST_LINE, &line);
     size_t i = 0;
 
-    if (rc == WEFT_OK)
-        rc = count_idle(b, line.len);
     if (rc != WEFT_OK)
         return rc;
     b->left = 0;
@@ -146,6 +146,9 @@ read_size(struct weft_http_body *b, struct weft_span raw, size_t *used)
         i++;
     if (i < line.len && line.data[i] != ';')
         return fault(b, 400, "the size of a chunk is malformed");
+    rc = count_idle(b, line.len);
+    if (rc != WEFT_OK)
+        return rc;
     b->state = b->left > 0 ? WEFT_BODY_CHUNK : WEFT_BODY_TRAILERS;
     return WEFT_OK;
 }

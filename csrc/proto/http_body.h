@@ -28,7 +28,7 @@ struct weft_http_body {
     uint64_t left;    /* of the body or chunk: bytes to come */
     uint64_t most;    /* bytes that are still allowed */
     uint32_t lines;   /* bytes of trailers so far */
-    uint32_t idle;    /* the same of size lines, but for the sizes */
+    uint32_t idle;    /* the same of size lines, past what their chunks hold */
     uint16_t error;   /* HTTP status of a fault: 400 or 413; else 0 */
     const char *why;  /* words for people; else NULL */
 };

@@ -134,7 +134,7 @@ function response.check(who, method, status, headers, body)
   check_status(who, status)
   local lines, told = check_headers(who, headers)
   body = check_body(who, body)
-  if status == 205 and method ~= "HEAD" then -- 15.3.6: without content, and it says so
+  if status == 205 then -- 15.3.6: without content, and it says so
     return status, lines, "", 0
   end
   local bodiless = method == "HEAD" or never_has_body(status)

@@ -693,8 +693,8 @@
     return `${data}`; // raises for a symbol
   }
 
-  function expect(one, call) {
-    if (one.length === 0) throw new TypeError('WeftSocket: ' + call + ' expects an argument');
+  function expect(given, call) {
+    if (given.length === 0) throw new TypeError('WeftSocket: ' + call + ' expects an argument');
   }
 
   const inside = new WeakMap(); // a WeftSocket's link
